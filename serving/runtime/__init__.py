@@ -1,0 +1,1 @@
+"""What ships to a customer: feature maths, the model, the request contract and the service."""
