@@ -1,5 +1,7 @@
-"""The schema of a model's YAML file: every field of `defs/<model>/defs.yaml`, typed and described."""
+"""The schema of a model's YAML file, `defs/<model>/defs.yaml`."""
 
+import hashlib
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -163,3 +165,9 @@ class PipelineSpec(FrozenModel):
     def feature_names(self) -> tuple[str, ...]:
         """The columns of the feature matrix, in order."""
         return self.features.names if self.task == "forecast" else tuple(self.columns.inputs)
+
+
+def fingerprint(*settings: FrozenModel) -> str:
+    """A sha256 that is the same as long as none of the settings changes."""
+    values = [one.model_dump(mode="json") for one in settings]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -119,9 +119,8 @@ class ForecastSpec(FrozenModel):
     @property
     def step_seconds(self) -> int:
         """The step in seconds."""
-        match = _STEP_PATTERN.fullmatch(self.step)
-        assert match is not None  # the validator saw to it
-        return int(match["count"]) * _STEP_UNITS[match["unit"]]
+        count, unit = _STEP_PATTERN.findall(self.step)[0]
+        return int(count) * _STEP_UNITS[unit]
 
     @property
     def step_delta(self) -> np.timedelta64:

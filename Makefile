@@ -1,0 +1,101 @@
+# Every command of the project; `make help` lists them.
+
+MODEL  ?= transformer_temperature
+SOURCE ?=
+CONFIG ?=
+PORT   ?= 8000
+UI_PORT ?= 3070
+
+export ML_ASSETS_HOME ?= $(CURDIR)/var
+export DAGSTER_HOME ?= $(ML_ASSETS_HOME)/dagster
+export BENTOML_HOME ?= $(ML_ASSETS_HOME)/bentoml
+export BENTOML_DO_NOT_TRACK := true
+export DAGSTER_DISABLE_TELEMETRY := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+LOCK := requirements/dev.txt
+READY := .venv/.ready
+LOCKED := bootstrap train train-cuda serve release dev
+
+.DEFAULT_GOAL := help
+
+##@ Use
+
+.PHONY: run
+run: setup ## Train, evaluate and promote MODEL (from SOURCE), and ask it one forecast
+	@$(BIN)/python -m commands.run $(MODEL) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
+
+.PHONY: tune
+tune: setup ## Search better parameters for MODEL
+	@$(BIN)/python -m commands.run $(MODEL) --job tune $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
+
+.PHONY: ui
+ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)
+	@$(BIN)/dagster dev --host 127.0.0.1 --port $(UI_PORT)
+
+.PHONY: mlflow-ui
+mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
+	@$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(ML_ASSETS_HOME)/mlflow.db --artifacts-destination $(ML_ASSETS_HOME)/mlartifacts
+
+.PHONY: serve
+serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
+	@$(BIN)/python -m commands.serve $(MODEL) --port $(PORT)
+
+##@ Develop
+
+.PHONY: test
+test: setup ## Run all tests that need no Docker
+	@$(BIN)/pytest -m "not docker"
+
+.PHONY: check
+check: setup ## Format, lint, types, import floors, YAML
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy ml_assets serving commands benchmarks tests
+	@$(BIN)/lint-imports
+	@$(BIN)/dg check yaml
+
+.PHONY: format
+format: setup ## Format and mend what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: benchmark
+benchmark: setup ## Measure every phase of the pipeline
+	@$(BIN)/python -m benchmarks.pipeline
+
+.PHONY: lock
+lock: setup ## Resolve the lock files under requirements/ anew
+	@for name in $(LOCKED); do \
+	  $(BIN)/uv pip compile requirements/$$name.in -o requirements/$$name.txt --python-version 3.11 \
+	    --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet $(UPGRADE); \
+	done
+
+##@ Set up
+
+.PHONY: setup
+setup: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Make the environment .venv and the state directory
+
+$(READY): $(LOCK) requirements/bootstrap.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "CPython 3.11 is needed, and $(PYTHON) is not on the PATH. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Setting up .venv (once; about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK) requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(@D) && cp $< $@
+
+.PHONY: clean
+clean: ## Remove .venv (state stays)
+	@rm -rf .venv
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables: MODEL=%s SOURCE=path, glob or URL  CONFIG=run.yaml\n' '$(MODEL)'

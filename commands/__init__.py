@@ -1,0 +1,1 @@
+"""What `make` calls: jobs with a readable summary, and the service of the promoted model."""

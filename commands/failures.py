@@ -1,0 +1,44 @@
+"""What went wrong in a run, in the words of the step that failed."""
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import dagster as dg
+
+from serving.runtime.errors import MLAssetsError
+
+
+class RunFailedError(MLAssetsError):
+    """A run of a job failed; the message holds the reasons of the steps that failed."""
+
+
+def raise_failure(result: dg.ExecuteInProcessResult) -> NoReturn:
+    """Raises what the failed steps of a run say.
+
+    Raises:
+        RunFailedError: Always.
+    """
+    reasons = [*_failed_gates(result), *_failed_steps(result)]
+    run = f"run {result.run_id}; `make ui` shows it"
+    raise RunFailedError("\n".join(reasons or ["the run failed"]) + f"\n({run})")
+
+
+def _failed_gates(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+            yield f"{evaluation.check_name}: {evaluation.description}"
+
+
+def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.all_events:
+        if event.is_step_failure and event.step_key:
+            yield f"{event.step_key.split('__', 1)[-1]}: {_reason(event.step_failure_data)}"
+
+
+def _reason(failure: Any) -> str:
+    if failure.user_failure_data:
+        return str(failure.user_failure_data.description)
+    error = failure.error
+    while error.cause:
+        error = error.cause
+    return str(error.message.strip())

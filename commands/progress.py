@@ -1,0 +1,63 @@
+"""Dagster's events as lines on a terminal: what runs now, and how long each step took."""
+
+import logging
+import time
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.status import Status
+
+CONSOLE = Console(highlight=False)
+
+
+class StepLines(logging.Handler):
+    """Prints a line for each finished step, and shows the running one with its last message."""
+
+    def __init__(self) -> None:
+        """Starts without a step."""
+        super().__init__(logging.INFO)
+        self._step = ""
+        self._started = 0.0
+        self._status = Status("", console=CONSOLE)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one of Dagster's records: an event of a step, or a message."""
+        event: Any = getattr(record, "dagster_event", None)
+        if event is None:
+            self._show(record.getMessage())
+        elif event.is_step_start:
+            self._begin(event.step_key.split("__", 1)[-1])
+        elif event.is_step_success or event.is_step_failure:
+            self._end("done" if event.is_step_success else "failed")
+
+    def close(self) -> None:
+        """Takes the running step's line off the terminal."""
+        self._status.stop()
+        super().close()
+
+    def _begin(self, step: str) -> None:
+        self._step, self._started = step, time.monotonic()
+        self._show("")
+        self._status.start()
+
+    def _show(self, message: str) -> None:
+        if self._step:
+            self._status.update(f"{self._step:16} {message.splitlines()[-1] if message else ''}")
+
+    def _end(self, outcome: str) -> None:
+        self._status.stop()
+        seconds = time.monotonic() - self._started
+        CONSOLE.print(f"  {self._step:16} {outcome}  {seconds:6.1f} s")
+        self._step = ""
+
+
+@dg.logger(
+    config_schema={"log_level": dg.Field(str, default_value="INFO")},
+    description="Steps and their progress as lines on a terminal.",
+)
+def step_lines(_context: dg.InitLoggerContext) -> logging.Logger:
+    """The logger that a job's run is given in place of Dagster's console logger."""
+    logger = logging.Logger("ml_assets.steps")  # noqa: LOG001  its own, or handlers would add up
+    logger.addHandler(StepLines())
+    return logger

@@ -1,0 +1,69 @@
+"""The summary at the end of `make run`: metrics, what was promoted and why, what to type next."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from commands.progress import CONSOLE
+from ml_assets.core.evaluation import Evaluation
+from ml_assets.core.promotion import EvaluationRecord, Promotion
+from ml_assets.settings import Settings
+
+
+def print_results(model: str, settings: Settings) -> None:
+    """Prints the metrics beside the baselines, and the promotion with its reasons."""
+    record = EvaluationRecord.model_validate_json(_file(model, settings, "evaluation.json"))
+    promotion = Promotion.model_validate_json(_file(model, settings, "promotion.json"))
+    CONSOLE.print()
+    CONSOLE.print(_metrics(record.evaluation))
+    before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
+    CONSOLE.print(f"\n[bold]Promoted[/] {model} v{promotion.to_version}{before}, because")
+    CONSOLE.print(promotion.reason, soft_wrap=True)
+
+
+def _metrics(evaluation: Evaluation) -> Table:
+    table = Table(title=_title(evaluation), title_justify="left")
+    table.add_column("metric")
+    for name in evaluation.predictors:
+        table.add_column(name.replace("_", " "), justify="right")
+    for metric in evaluation.metrics:
+        values = (scores.get(metric) for scores in evaluation.predictors.values())
+        table.add_row(metric, *("" if value is None else f"{value:.4f}" for value in values))
+    return table
+
+
+def _title(evaluation: Evaluation) -> str:
+    rows = f"{evaluation.rows.compared:,} test rows"
+    if not evaluation.step:
+        return f"{evaluation.target} on {rows}"
+    return f"{evaluation.target} on {rows}, {evaluation.rows.first:%F} to {evaluation.rows.last:%F}"
+
+
+def print_next_steps(model: str, settings: Settings) -> None:
+    """Prints where things are and what to type next."""
+    home = _short(settings.home)
+    table = Table.grid(padding=(0, 2))
+    table.add_row("[bold]Where things are[/]")
+    table.add_row("data, features, results", f"{home}/data/{model}/")
+    table.add_row("runs and model versions", f"{home}/mlflow.db, {home}/mlartifacts/")
+    table.add_row("service of the model", f"{home}/bentoml/")
+    table.add_row()
+    table.add_row("[bold]What to type next[/]")
+    table.add_row("make ui", "every asset, with plots and checks")
+    table.add_row("make mlflow-ui", "runs and model versions")
+    table.add_row(f"make serve MODEL={model}", "answer forecasts on port 8000")
+    table.add_row(f"make tune MODEL={model}", "search better parameters")
+    CONSOLE.print()
+    CONSOLE.print(table)
+
+
+def _file(model: str, settings: Settings, name: str) -> str:
+    return (settings.home / "data" / model / name).read_text()
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,196 @@
+"""Finds the files that a source names, and brings remote ones onto this machine.
+
+A path, a glob, or a URL that fsspec knows (http, https, s3, ...). A file on this machine is read
+where it is; a remote one is copied into a temporary directory and lives until the next is asked
+for. Each is hashed before anything reads its content.
+
+S3 finds keys, region and endpoint where the AWS tools do (``AWS_ACCESS_KEY_ID``,
+``AWS_ENDPOINT_URL``, ``~/.aws``, ...); ``FSSPEC_S3_ANON=true`` reads public buckets without keys.
+"""
+
+import errno
+import hashlib
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from glob import has_magic
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aiohttp
+import fsspec
+from botocore.exceptions import BotoCoreError
+
+from ml_assets.core.errors import SourceError
+from ml_assets.core.spec import SourceSpec
+
+CONNECT_SECONDS = 5
+"""How long a server may take to accept a connection."""
+READ_SECONDS = 10
+"""How long a server may pause while it answers."""
+
+_CHUNK = 1 << 20
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a source, on this machine.
+
+    Attributes:
+        uri: Its address as messages show it: without password, query and fragment.
+        stem: Its name without directory and suffix.
+        path: Where its content is.
+        sha256: Digest of its content, hex.
+        lines: Number of lines, if it is text.
+    """
+
+    uri: str
+    stem: str
+    path: Path
+    sha256: str
+    lines: int
+
+
+@dataclass(frozen=True)
+class _Address:
+    """A file that was found: its full address, and the file system that knows ``location``."""
+
+    uri: str
+    location: str
+    system: fsspec.AbstractFileSystem
+
+
+def stored_files(source: SourceSpec) -> Generator[StoredFile]:
+    """Yields the files of a source in the order of their names.
+
+    Raises:
+        SourceError: There is no such file, it can't be read, or its sha256 is another one.
+    """
+    remote = "://" in source.uri and not source.uri.startswith("file://")
+    found = _find_remote(source.uri) if remote else _find_local(source.uri)
+    if not found:
+        raise SourceError(f"no file matches {source.uri}; check the directory and the pattern")
+    if source.sha256 and len(found) > 1:
+        raise SourceError(
+            f"sha256 is given for one file, but {source.uri} names {len(found)}; "
+            "name one file or leave sha256 away"
+        )
+    with TemporaryDirectory(prefix="ml-assets-") as directory:
+        copy = Path(directory) / "copy"
+        for address in found:
+            stored = _store(address, copy) if isinstance(address, _Address) else _hash(address)
+            _check_digest(stored, source.sha256)
+            yield stored
+
+
+def _check_digest(stored: StoredFile, expected: str) -> None:
+    if expected and stored.sha256 != expected:
+        raise SourceError(
+            f"{stored.uri}: wrong sha256: expected {expected}, got {stored.sha256}; the file is "
+            "damaged or another one: get it again, or correct sha256 if this is the right file"
+        )
+
+
+def _find_local(uri: str) -> list[Path]:
+    path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri).expanduser()
+    try:
+        if path.is_file():
+            return [path]
+        if path.exists():
+            raise SourceError(f"{path} is not a file; name files, for example {path}/*.csv")
+        if not has_magic(str(path)):
+            raise SourceError(f"no such file: {path}{_similar(path)}")
+        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _similar(path: Path) -> str:
+    """What to tell someone whose path does not exist."""
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, names, n=1)
+    if close:
+        return f"; did you mean {path.parent / close[0]}?"
+    return "" if path.is_absolute() else f"; a relative path begins at {Path.cwd()}"
+
+
+def _find_remote(uri: str) -> list[_Address]:
+    with _reported(uri):
+        system, location = fsspec.url_to_fs(uri, skip_instance_cache=True, **_options(uri))
+        if uri.startswith("http") or not has_magic(location):
+            return [_Address(uri, location, system)]
+        return [
+            _Address(system.unstrip_protocol(one), one, system)
+            for one in sorted(system.glob(location))
+        ]
+
+
+def _options(uri: str) -> dict[str, Any]:
+    """Settings of the file system: time-outs instead of minutes of silence."""
+    protocol = uri.partition("://")[0]
+    if protocol in {"http", "https"}:
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+        )
+        return {"client_kwargs": {"timeout": timeout, "trust_env": True}}
+    if protocol in {"s3", "s3a"}:
+        seconds = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+        return {"config_kwargs": {**seconds, "retries": {"max_attempts": 1}}}
+    return {}
+
+
+def _store(address: _Address, copy: Path) -> StoredFile:
+    """Copies a remote file to the path ``copy``, in place of the one before it."""
+    shown = shown_uri(address.uri)
+    _LOG.info("fetching %s", shown)
+    copy.unlink(missing_ok=True)
+    with _reported(address.uri):
+        address.system.get_file(address.location, str(copy))
+    return replace(_hash(copy), uri=shown, stem=PurePosixPath(urlsplit(shown).path).stem)
+
+
+def shown_uri(uri: str) -> str:
+    """A URI as messages may show it: without password, query and fragment, which hold secrets."""
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _hash(path: Path) -> StoredFile:
+    digest, lines, last = hashlib.sha256(), 0, b"\n"
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}") from error
+    return StoredFile(str(path), path.stem, path, digest.hexdigest(), lines + (last != b"\n"))
+
+
+@contextmanager
+def _reported(uri: str) -> Iterator[None]:
+    """Turns what the libraries of remote storage raise into one message."""
+    shown = shown_uri(uri)
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"no such file: {shown} (not found on the server)") from error
+    except PermissionError as error:
+        raise SourceError(f"{shown}: access denied; check the credentials") from error
+    except (ImportError, ValueError) as error:
+        raise SourceError(f"{shown} can't be used as a source: {error}") from error
+    except aiohttp.ClientResponseError as error:
+        raise SourceError(f"{shown}: the server answered {error.status} {error.message}") from error
+    except (OSError, TimeoutError, aiohttp.ClientError, BotoCoreError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise SourceError(f"no space left to copy {shown} into {gettempdir()}") from error
+        reason = str(error) or type(error).__name__
+        raise SourceError(
+            f"{shown} can't be reached: {reason}; check address and network"
+        ) from error

@@ -1,0 +1,102 @@
+"""When a candidate may be promoted, and the record of it: who, when, from, to, and why."""
+
+import getpass
+import os
+import socket
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime
+
+from ml_assets.core.errors import RegistryError
+from ml_assets.core.evaluation import Evaluation
+from ml_assets.core.gates import GateResult
+from serving.runtime.spec import FrozenModel
+
+
+class EvaluationRecord(FrozenModel):
+    """What one evaluation found, as it is kept for the promotion after it.
+
+    Attributes:
+        candidate: The version that was evaluated.
+        production: The version that was in production then, or nothing.
+        data_version: The dataset's version.
+        evaluation: What was measured.
+        gates: The answer of each gate.
+    """
+
+    candidate: int
+    production: int | None
+    data_version: str
+    evaluation: Evaluation
+    gates: list[GateResult]
+
+    @property
+    def reason(self) -> str:
+        """What every gate said, a sentence each."""
+        return "\n".join(f"- {gate.description}" for gate in self.gates)
+
+    def check_promotable(self, candidate: int, production: int | None) -> None:
+        """Checks that this evaluation allows the promotion of ``candidate``.
+
+        Args:
+            candidate: The version under `staging` now.
+            production: The version in production now.
+
+        Raises:
+            RegistryError: A gate failed, or a version is another one than at the evaluation.
+        """
+        failed = [gate for gate in self.gates if not gate.passed]
+        if failed:
+            reasons = " ".join(gate.description for gate in failed)
+            raise RegistryError(f"v{self.candidate} failed a gate and is not promoted: {reasons}")
+        if (candidate, production) != (self.candidate, self.production):
+            raise RegistryError(
+                f"v{self.candidate} was evaluated beside {_version(self.production)}, but now the "
+                f"candidate is {_version(candidate)} and production {_version(production)}; "
+                "evaluate again"
+            )
+
+
+def _version(version: int | None) -> str:
+    return "no model" if version is None else f"v{version}"
+
+
+class Promotion(FrozenModel):
+    """One move of the alias `production`.
+
+    Attributes:
+        model: Name of the registered model.
+        from_version: The version that was in production, or nothing at the first promotion.
+        to_version: The version that is in production now.
+        who: The user who ran it, ``ML_ASSETS_USER`` or the login name, and the host.
+        when: Time of the move, in UTC.
+        metrics: The candidate's metrics on the test span.
+        reason: Which gates it passed, in words.
+        run_id: The Dagster run.
+    """
+
+    model: str
+    from_version: int | None
+    to_version: int
+    who: str
+    when: AwareDatetime
+    metrics: dict[str, float]
+    reason: str
+    run_id: str
+
+
+def now() -> datetime:
+    """The present time in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def who() -> str:
+    """The user and host that act: ``ML_ASSETS_USER`` or the login name, at the host's name."""
+    return f"{os.environ.get('ML_ASSETS_USER') or _login()}@{socket.gethostname()}"
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id may have no name
+        return f"uid{os.getuid()}"

@@ -1,0 +1,1 @@
+"""One folder for each model, and the resources that all share."""

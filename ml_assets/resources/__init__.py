@@ -1,0 +1,1 @@
+"""Resources: where the pipeline's state lives and the servers it talks to."""

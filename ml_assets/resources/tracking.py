@@ -1,0 +1,66 @@
+"""MLflow tracking: one MLflow run for each Dagster run, by dagster-mlflow's resource."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+EXPERIMENT = "ml_assets"
+
+
+@dg.resource(
+    config_schema={
+        "tracking_uri": dg.Field(str, description="Address of MLflow's server or database."),
+        "artifact_root": dg.Field(str, default_value="", description="Empty: the server decides."),
+    },
+    description="The MLflow run of this Dagster run.",
+)
+def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Any]:
+    """Yields dagster-mlflow's resource, and ends the MLflow run as the Dagster run has ended.
+
+    dagster-mlflow imports MLflow at once, which takes seconds, so that it is imported here and
+    not while definitions load. What it yields has all of MLflow's functions as methods.
+    """
+    quiet_mlflow()
+    import dagster_mlflow.resources
+
+    config = context.resource_config
+    _ensure_experiment(config["tracking_uri"], config["artifact_root"])
+    mlflow_config = {"mlflow_tracking_uri": config["tracking_uri"], "experiment_name": EXPERIMENT}
+    resource: Any = dagster_mlflow.resources.MlFlow
+    run = resource(context.replace_config(mlflow_config))
+    try:
+        yield run
+    finally:
+        run.end_run("FAILED" if _has_failed(context) else "FINISHED")
+
+
+def _has_failed(context: dg.InitResourceContext) -> bool:
+    if context.instance is None or context.run is None:
+        return False
+    failures = context.instance.all_logs(
+        context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
+    )
+    return bool(failures)
+
+
+def quiet_mlflow() -> None:
+    """Switches off MLflow's telemetry and small talk, before it is imported."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="mlflow")
+    warnings.filterwarnings("ignore", category=dg.BetaWarning, module=__name__)
+
+
+def _ensure_experiment(tracking_uri: str, artifact_root: str) -> None:
+    """Creates the experiment, so that its artifacts lie where the settings say."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    if client.get_experiment_by_name(EXPERIMENT) is None:
+        client.create_experiment(EXPERIMENT, artifact_location=artifact_root or None)

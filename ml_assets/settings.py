@@ -1,0 +1,34 @@
+"""The environment variables that the code location reads, in one place."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where state lives.
+
+    Attributes:
+        home: Directory of all state of the embedded default (``ML_ASSETS_HOME``).
+        tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
+    """
+
+    home: Path
+    tracking_uri: str
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Reads the variables; what is not set falls back on the embedded default, ``./var``."""
+        home = Path(os.environ.get("ML_ASSETS_HOME", "var")).resolve()
+        return cls(
+            home=home,
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
+        )
+
+    @property
+    def artifact_root(self) -> str:
+        """Where MLflow keeps artifacts, or nothing when its server decides."""
+        return (
+            (self.home / "mlartifacts").as_uri() if self.tracking_uri.startswith("sqlite") else ""
+        )

@@ -1,0 +1,184 @@
+"""Builds the Bento of a model version: the runtime, the model's files, and nothing else.
+
+The build runs in a process of its own, on a staged copy of ``serving/runtime`` and of the verified
+files of the model; it does not see the repository, so nothing else can get in. A finished Bento is
+moved into the store by a rename: whatever stops a build half-way leaves the store as it was.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from filelock import FileLock
+from packaging.requirements import Requirement
+
+import serving.runtime
+from serving.runtime.errors import MLAssetsError
+from serving.runtime.estimators import SKOPS_FILE
+from serving.runtime.files import MANIFEST, read_file, read_verified
+from serving.runtime.model import ModelManifest, read_manifest
+
+RUNTIME = Path(serving.runtime.__file__).parent
+LOCK = RUNTIME.parents[1] / "requirements" / "serve.txt"
+SERVICE = "serving.runtime.service:PredictionService"
+# BentoML adds itself, with starlette.
+PACKAGES = ("numpy", "pydantic", "tzdata", "xgboost-cpu")
+SKOPS_PACKAGES = ("scikit-learn", "skops")
+PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TZ")
+
+_log = logging.getLogger(__name__)
+
+
+class PackagingError(MLAssetsError):
+    """A Bento can't be built; the message says why."""
+
+
+@dataclass(frozen=True)
+class BuiltBento:
+    """A Bento in a store.
+
+    Attributes:
+        tag: Its name for `bentoml serve`: `<model>:v<version>`.
+        path: Its directory.
+    """
+
+    tag: str
+    path: Path
+
+
+def build_bento(model_dir: Path, *, version: str, bento_home: Path) -> BuiltBento:
+    """Builds the Bento of a model version; one that is already there is replaced.
+
+    Args:
+        model_dir: The model's directory; every file's sha256 is verified before it is used.
+        version: Version of the model in the registry, such as "3".
+        bento_home: `BENTOML_HOME` of the store that gets the Bento.
+
+    Raises:
+        ModelFileError: A file of the model is missing, or is not the one that was recorded.
+        PackagingError: There is no space, BentoML refuses, or the version can't be part of a name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", version):
+        raise PackagingError(f"{version!r} can't be a model's version; use one such as '3'")
+    try:
+        with _workspace(bento_home) as workspace:
+            return _build(model_dir, version=version, workspace=workspace, bento_home=bento_home)
+    except OSError as error:
+        raise PackagingError(
+            f"the Bento of {model_dir} can't be built in {bento_home} "
+            f"({error.strerror or error}); the Bentos there are as they were"
+        ) from error
+
+
+def bentoml_environment(bento_home: Path) -> dict[str, str]:
+    """Environment variables for a process of BentoML: nothing of ours but the store."""
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    ours = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**passed_on, **ours, "BENTOML_HOME": str(bento_home)}
+
+
+@contextmanager
+def _workspace(bento_home: Path) -> Iterator[Path]:
+    """An empty directory on the store's file system; one build at a time has one."""
+    root = bento_home / "build"
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(bento_home / "build.lock"):
+        for left_over in root.iterdir():
+            shutil.rmtree(left_over, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as workspace:
+            yield Path(workspace)
+
+
+def _build(model_dir: Path, *, version: str, workspace: Path, bento_home: Path) -> BuiltBento:
+    context = workspace / "context"
+    _stage_runtime(context)
+    manifest = _stage_model(model_dir, context / "model")
+    tag = f"{manifest.name}:v{version}"
+    _log.info("building Bento %s", tag)
+    build_file = _build_file(manifest, version=version)
+    (context / "bentofile.yaml").write_text(json.dumps(build_file), encoding="utf-8")
+    _run_bentoml(context, tag=tag, home=workspace)
+    built = workspace / "bentos" / manifest.name / f"v{version}"
+    target = bento_home / "bentos" / manifest.name / built.name
+    _install(built, target, trash=workspace / "replaced")
+    return BuiltBento(tag, target)
+
+
+def _stage_runtime(context: Path) -> None:
+    package = context / "serving" / "runtime"
+    package.mkdir(parents=True)
+    shutil.copy(RUNTIME.parent / "__init__.py", package.parent)
+    for module in RUNTIME.glob("*.py"):
+        shutil.copy(module, package)
+
+
+def _stage_model(model_dir: Path, staged: Path) -> ModelManifest:
+    """Writes what was verified, so that no file can be exchanged after its check."""
+    staged.mkdir()
+    (staged / MANIFEST).write_bytes(read_file(model_dir / MANIFEST))
+    manifest = read_manifest(staged)
+    for name, content in read_verified(model_dir, manifest.files).items():
+        (staged / name).write_bytes(content)
+    return manifest
+
+
+def _build_file(manifest: ModelManifest, *, version: str) -> dict[str, object]:
+    """What BentoML reads as `bentofile.yaml`; JSON is YAML too."""
+    labels = {"model": manifest.name, "version": version, "data_version": manifest.data_version}
+    return {
+        "service": SERVICE,
+        "name": manifest.name,
+        "description": f"# {manifest.name}, version {version}\n\nSend columns to POST /predict.\n",
+        "labels": labels,
+        "include": ["serving/**", "model/**"],
+        "python": {"packages": _requirements(manifest), "lock_packages": False},
+    }
+
+
+def _requirements(manifest: ModelManifest) -> list[str]:
+    """The packages of the runtime, pinned by the lock, or else to what is installed here."""
+    names = PACKAGES + (SKOPS_PACKAGES if SKOPS_FILE in manifest.files else ())
+    locked = _locked(LOCK) if LOCK.exists() else {}
+    return [locked.get(name, f"{name}=={installed_version(name)}") for name in names]
+
+
+def _locked(lock: Path) -> dict[str, str]:
+    """The pins of a lock file that apply to this Python, by package."""
+    lines = re.findall(r"^[a-z0-9].*?(?=\s*\\?$)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    pins = (Requirement(line) for line in lines)
+    applicable = (pin for pin in pins if pin.marker is None or pin.marker.evaluate())
+    return {pin.name: f"{pin.name}{pin.specifier}" for pin in applicable}
+
+
+def _run_bentoml(context: Path, *, tag: str, home: Path) -> None:
+    version = tag.partition(":")[2]
+    ended = subprocess.run(  # noqa: S603  our own interpreter, and a version checked above
+        [sys.executable, "-m", "bentoml", "build", "--version", version, "."],
+        cwd=context,
+        env=bentoml_environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        reason = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-5:])
+        raise PackagingError(f"BentoML can't build {tag}: {reason}")
+
+
+def _install(built: Path, target: Path, *, trash: Path) -> None:
+    """Moves a finished Bento into the store and makes it the store's latest of its model."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(trash)
+    built.rename(target)
+    (built.parent / "latest").replace(target.parent / "latest")

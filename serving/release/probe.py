@@ -1,0 +1,170 @@
+"""Serves a Bento with `bentoml serve` for as long as someone asks it, and asks it."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from serving.release.packaging import bentoml_environment
+from serving.runtime.errors import MLAssetsError
+from serving.runtime.request import Columns
+
+HOST = "127.0.0.1"
+READY_SECONDS, REPLY_SECONDS, STOP_SECONDS = 60, 30, 10
+
+Process = subprocess.Popen[bytes]
+
+_log = logging.getLogger(__name__)
+
+
+class ProbeError(MLAssetsError):
+    """A service does not start, or does not answer as it should."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a service replied.
+
+    Attributes:
+        status: The HTTP status.
+        content: The JSON object.
+    """
+
+    status: int
+    content: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that is running on this machine."""
+
+    port: int
+
+    def is_ready(self) -> bool:
+        """Whether the service says that it is ready."""
+        try:
+            return self._call("GET", "/readyz")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+    def predict(self, data: Columns) -> Reply:
+        """Sends columns to `/predict`.
+
+        Raises:
+            ProbeError: The service breaks off, or replies with something that is no JSON object.
+        """
+        body = json.dumps({"data": data}).encode()
+        try:
+            status, content = self._call("POST", "/predict", body)
+            return Reply(status, json.loads(content))
+        except (OSError, HTTPException, ValueError) as error:
+            raise ProbeError(f"the service on port {self.port} does not answer: {error}") from error
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        connection = HTTPConnection(HOST, self.port, timeout=REPLY_SECONDS)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
+    """Runs `bentoml serve` on a free port of this machine until the block ends.
+
+    Args:
+        bento: The Bento's tag, or the path of its directory.
+        bento_home: `BENTOML_HOME` of the store.
+
+    Yields:
+        The service, ready to answer.
+
+    Raises:
+        ProbeError: The service ends, or is not ready in time; the message has its last lines.
+    """
+    service = Service(_free_port())
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        log = Path(scratch, "log")
+        _log.info("serving %s on port %d", bento, service.port)
+        process = _start(bento, port=service.port, scratch=Path(scratch), log=log, home=bento_home)
+        try:
+            _await_ready(service, process, log=log, bento=bento)
+            yield service
+        finally:
+            _stop(process)
+
+
+def _start(bento: str, *, port: int, scratch: Path, log: Path, home: Path) -> Process:
+    """Starts a server, with its own group of processes and its own directory for what it writes."""
+    own = {"TMPDIR": str(scratch), "PROMETHEUS_MULTIPROC_DIR": str(scratch / "metrics")}
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603  our own interpreter
+            [sys.executable, "-m", "bentoml", "serve", bento, "--host", HOST, "--port", str(port)],
+            cwd=scratch,
+            env=bentoml_environment(home) | own,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _await_ready(service: Service, process: Process, *, log: Path, bento: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if service.is_ready():
+            return
+        time.sleep(0.05)
+    state = "has ended" if process.poll() is not None else f"is not ready after {READY_SECONDS} s"
+    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+    raise ProbeError(f"the service of {bento} {state}; its last lines:\n{last}")
+
+
+def _stop(process: Process) -> None:
+    """Ends a server in an orderly way, and whatever of its group is left after that."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def probe_bento(bento: str, data: Columns, *, bento_home: Path) -> Mapping[str, object]:
+    """Serves a Bento, asks it one prediction, and stops it.
+
+    Args:
+        bento: Its tag, or the path of its directory.
+        data: Columns of the request.
+        bento_home: `BENTOML_HOME` of the store.
+
+    Returns:
+        The service's answer: the model, and its predictions.
+
+    Raises:
+        ProbeError: The service does not start, or refuses the request.
+    """
+    with serve_bento(bento, bento_home=bento_home) as service:
+        reply = service.predict(data)
+    if reply.status != 200:
+        raise ProbeError(f"{bento} answers with status {reply.status}: {reply.content}")
+    return reply.content

@@ -1,0 +1,35 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_telemetry() -> None:
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "BENTOML_DO_NOT_TRACK", "DAGSTER_DISABLE_TELEMETRY"):
+        os.environ[name] = "true"
+
+
+@pytest.fixture(scope="session")
+def etth1() -> Path:
+    """The readings of a real transformer, which are not part of the project."""
+    path = Path(os.environ.get("ML_ASSETS_ETTH1", ROOT.parent / "shared" / "data" / "ETTh1.csv"))
+    if not path.exists():
+        pytest.skip("ETTh1.csv is not here; set ML_ASSETS_ETTH1 to its path")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty state directory, which all settings point to."""
+    monkeypatch.setenv("ML_ASSETS_HOME", str(tmp_path / "var"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "var" / "dagster"))
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "var" / "bentoml"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "var" / "dagster").mkdir(parents=True)
+    yield tmp_path / "var"
