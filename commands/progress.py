@@ -16,7 +16,7 @@ class StepLines(logging.Handler):
 
     def __init__(self) -> None:
         """Starts without a step."""
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)  # the level of a step's beginning and end
         self._step = ""
         self._started = 0.0
         self._status = Status("", console=CONSOLE)
@@ -25,7 +25,7 @@ class StepLines(logging.Handler):
         """Takes one of Dagster's records: an event of a step, or a message."""
         event: Any = getattr(record, "dagster_event", None)
         if event is None:
-            self._show(record.getMessage())
+            self._note(record)
         elif event.is_step_start:
             self._begin(event.step_key.split("__", 1)[-1])
         elif event.is_step_success or event.is_step_failure:
@@ -35,6 +35,11 @@ class StepLines(logging.Handler):
         """Takes the running step's line off the terminal."""
         self._status.stop()
         super().close()
+
+    def _note(self, record: logging.LogRecord) -> None:
+        message = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
+        if record.levelno >= logging.INFO:
+            self._show(message)
 
     def _begin(self, step: str) -> None:
         self._step, self._started = step, time.monotonic()

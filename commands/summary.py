@@ -1,9 +1,6 @@
 """The summary at the end of `make run`: metrics, what was promoted and why, what to type next."""
 
-import json
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 

@@ -32,3 +32,8 @@ class Settings:
         return (
             (self.home / "mlartifacts").as_uri() if self.tracking_uri.startswith("sqlite") else ""
         )
+
+    @property
+    def bento_home(self) -> Path:
+        """The store of Bentos (``BENTOML_HOME``)."""
+        return Path(os.environ.get("BENTOML_HOME") or self.home / "bentoml")

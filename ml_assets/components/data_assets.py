@@ -188,7 +188,8 @@ def training_set(spec: PipelineSpec, storage: Storage, store: FeatureStoreResour
 
     snapshot = load_snapshot(spec, storage)
     if spec.forecast:
-        labels = forecast_labels(series_of(snapshot.frame, spec), spec)
+        readings = series_of(snapshot.frame, spec, fill_gaps=False)
+        labels = forecast_labels(readings, spec)
     else:
         labels = tabular_labels(snapshot.frame, spec)
     table = complete_rows(store.training_join(spec, labels), spec)

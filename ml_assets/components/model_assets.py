@@ -92,7 +92,7 @@ def model(
     Returns:
         The candidate's version, and the asset's result.
     """
-    from ml_assets.core.examples import example_rows, input_ranges
+    from ml_assets.core.examples import example_rows, input_ranges, request_of
     from ml_assets.core.training import fit, save
     from ml_assets.resources.model_log import log_bundle
 
@@ -110,6 +110,7 @@ def model(
         }
         example = example_rows(snapshot.frame, spec)
         uri = log_bundle(bundle, manifest, example=example, metadata=tags)
+    storage.write_json(storage.file(spec.name, "example.json"), {"data": request_of(example)})
     shown = _log_fit(fitted, spec, tags, mlflow)
     run_id = mlflow.active_run().info.run_id
     version = registry.register(uri, name=spec.name, run_id=run_id, tags=tags)

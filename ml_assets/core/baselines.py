@@ -69,16 +69,36 @@ def seasonal_offsets(forecast: ForecastSpec) -> NDArray[np.int64]:
     return ahead - season * -(-ahead // season)
 
 
+def latest_readings(
+    part: Part, series: Sequence[Series], *, forecast: ForecastSpec
+) -> NDArray[np.float64]:
+    """(n, c) the readings of all columns at each origin, the target last; NaN where missing."""
+    known = {one.entity: one for one in series}
+    groups = rows_by_entity(part.entities)
+    order = np.argsort(np.concatenate(list(groups.values())))
+    values = [
+        one.values[_grid_index(part.timestamps[rows], one, forecast)]
+        for entity, rows in groups.items()
+        for one in [_series_of(entity, known)]
+    ]
+    return np.concatenate(values)[order]
+
+
+def _series_of(entity: str, known: Mapping[str, Series]) -> Series:
+    if entity not in known:
+        raise DataError(f"entity {entity!r} has rows but no readings; build the dataset again")
+    return known[entity]
+
+
 def _values_at(
     part: Part, series: Sequence[Series], *, offsets: NDArray[np.int64], forecast: ForecastSpec
 ) -> NDArray[np.float64]:
     known = {one.entity: one for one in series}
     values = np.full((len(part), len(offsets)), np.nan)
     for entity, rows in rows_by_entity(part.entities).items():
-        if entity not in known:
-            raise DataError(f"entity {entity!r} has rows but no readings; build the dataset again")
-        first = _grid_index(part.timestamps[rows], known[entity], forecast)
-        values[rows] = _take(known[entity].values[:, -1], first[:, None] + offsets)
+        one = _series_of(entity, known)
+        origins = _grid_index(part.timestamps[rows], one, forecast)
+        values[rows] = _take(one.values[:, -1], origins[:, None] + offsets)
     return values
 
 

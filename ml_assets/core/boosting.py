@@ -3,6 +3,7 @@
 import ctypes
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -19,6 +20,7 @@ from ml_assets.core.spec import EstimatorSpec, Scalar
 OnRound = Callable[[int, float], None]
 
 LOG_EVERY = 50
+LABELS_PER_THREAD = 1_000_000
 _OWN_FIELDS = {
     "seed": "estimator.seed",
     "random_state": "estimator.seed",
@@ -58,7 +60,10 @@ def fit_booster(
         TrainingError: A parameter is unknown or has a value that xgboost refuses, or there is no
             GPU to train on.
     """
-    settings = _settings(estimator, parameters, classes=classes)
+    settings = {
+        "nthread": parameters.get("n_jobs", _threads(train)),
+        **_settings(estimator, parameters, classes=classes),
+    }
     check_device(estimator.device)
     progress = _Progress(settings["eval_metric"], on_round)
     callbacks: list[TrainingCallback] = [progress]
@@ -66,10 +71,11 @@ def fit_booster(
         callbacks.append(EarlyStopping(rounds=estimator.early_stopping_rounds, save_best=True))
     try:
         check_parameters(settings)
+        settings = _intercept(train, settings) | settings
         booster = _train(train, validation, settings, estimator.rounds, callbacks)
     except xgboost.core.XGBoostError as error:
         raise TrainingError(f"xgboost: {_reason(error)}") from error
-    # The error's last digits depend on the number of threads; the trees do not.
+    # The last digits of the error depend on the number of threads; the trees do not.
     booster.set_attr(best_score=None, best_iteration=None)
     history = tuple(progress.history)
     best = min(history) if estimator.early_stopping_rounds else history[-1]
@@ -95,6 +101,18 @@ def _settings(
             f"{task['objective']!r}; change or remove it in estimator.parameters"
         )
     return settings | {"seed": estimator.seed, "device": estimator.device}
+
+
+def _threads(train: Sample) -> int:
+    """Threads that are worth waking; all get the same trees, and on a busy machine they stall."""
+    return min(os.cpu_count() or 1, 1 + train.labels.size // LABELS_PER_THREAD)
+
+
+def _intercept(train: Sample, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels' means, where xgboost would take them too, but with the threads' rounding."""
+    if settings["objective"] != "reg:squarederror":
+        return {}
+    return {"base_score": train.labels.mean(axis=0, dtype=np.float64).tolist()}
 
 
 def check_parameters(settings: Mapping[str, Any]) -> None:
@@ -161,7 +179,7 @@ def _train(
     rounds: int,
     callbacks: list[TrainingCallback],
 ) -> xgboost.Booster:
-    bins, threads = settings["max_bin"], settings.get("nthread", settings.get("n_jobs"))
+    bins, threads = settings["max_bin"], settings["nthread"]
     rows = xgboost.QuantileDMatrix(_Chunks(train), max_bin=bins, nthread=threads)
     unseen = xgboost.QuantileDMatrix(_Chunks(validation), ref=rows, max_bin=bins, nthread=threads)
     return xgboost.train(

@@ -30,9 +30,7 @@ def read_csv(file: StoredFile, layout: Layout) -> pa.Table:
         strings_can_be_null=True,
     )
     try:
-        # The default pool keeps as much again as the table needs, in the parser's threads.
-        pool = pa.system_memory_pool()
-        table = pa_csv.read_csv(file.path, convert_options=options, memory_pool=pool)
+        table = pa_csv.read_csv(file.path, convert_options=options)
     except pa.ArrowInvalid as error:
         fault = find_fault(file.path, kinds, offset=offset) or f" is not a CSV file: {error}"
         raise DataError(f"{file.uri}{fault}") from error

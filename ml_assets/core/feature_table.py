@@ -17,10 +17,15 @@ ONLY_SERIES = "series"
 """How the one series of a table without an entity column is called."""
 
 
-def series_of(dataset: pd.DataFrame, spec: PipelineSpec) -> list[Series]:
-    """One regular series for each entity of a validated dataset, in the entities' order."""
+def series_of(dataset: pd.DataFrame, spec: PipelineSpec, *, fill_gaps: bool = True) -> list[Series]:
+    """One regular series for each entity of a validated dataset, in the entities' order.
+
+    Features are computed with short gaps filled. Labels are what was really read: without
+    ``fill_gaps`` a missing reading stays missing.
+    """
     if spec.forecast is None or spec.columns.timestamp is None:
         raise DataError(f"model {spec.name!r} is no forecast")
+    max_gap = spec.forecast.max_gap if fill_gaps else 0
     codes, names = entity_codes(dataset, spec.columns.entity)
     times = utc_times(dataset, spec.columns.timestamp).astype("datetime64[s]")
     edges = np.searchsorted(codes, np.arange(len(names) + 1))
@@ -29,7 +34,7 @@ def series_of(dataset: pd.DataFrame, spec: PipelineSpec) -> list[Series]:
         regularise(
             times[first:last],
             values.iloc[first:last].to_numpy(np.float64),
-            forecast=spec.forecast,
+            forecast=spec.forecast.model_copy(update={"max_gap": max_gap}),
             entity=name or ONLY_SERIES,
         )
         for name, (first, last) in zip(names, pairwise(edges), strict=True)

@@ -32,6 +32,8 @@ CONNECT_SECONDS = 5
 """How long a server may take to accept a connection."""
 READ_SECONDS = 10
 """How long a server may pause while it answers."""
+RETRIES = 2
+"""How often S3 is asked; by default it would be ten times."""
 
 _CHUNK = 1 << 20
 _LOG = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ def _similar(path: Path) -> str:
 def _find_remote(uri: str) -> list[_Address]:
     with _reported(uri):
         system, location = fsspec.url_to_fs(uri, skip_instance_cache=True, **_options(uri))
+        if hasattr(system, "retries"):
+            system.retries = RETRIES
         if uri.startswith("http") or not has_magic(location):
             return [_Address(uri, location, system)]
         return [
@@ -141,7 +145,7 @@ def _options(uri: str) -> dict[str, Any]:
         return {"client_kwargs": {"timeout": timeout, "trust_env": True}}
     if protocol in {"s3", "s3a"}:
         seconds = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-        return {"config_kwargs": {**seconds, "retries": {"max_attempts": 1}}}
+        return {"config_kwargs": {**seconds, "retries": {"max_attempts": 0}}}
     return {}
 
 
@@ -187,10 +191,14 @@ def _reported(uri: str) -> Iterator[None]:
         raise SourceError(f"{shown} can't be used as a source: {error}") from error
     except aiohttp.ClientResponseError as error:
         raise SourceError(f"{shown}: the server answered {error.status} {error.message}") from error
-    except (OSError, TimeoutError, aiohttp.ClientError, BotoCoreError) as error:
+    except TimeoutError as error:
+        raise SourceError(
+            f"{shown} can't be reached: no answer in time; check address and network"
+        ) from error
+    except (OSError, aiohttp.ClientError, BotoCoreError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise SourceError(f"no space left to copy {shown} into {gettempdir()}") from error
-        reason = str(error) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(
             f"{shown} can't be reached: {reason}; check address and network"
         ) from error

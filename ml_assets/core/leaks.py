@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier
 
-from ml_assets.core.baselines import persistence
+from ml_assets.core.baselines import latest_readings
 from ml_assets.core.errors import DataError
 from ml_assets.core.shuffled import shuffled_skill
 from ml_assets.core.spec import PipelineSpec
@@ -78,28 +78,28 @@ def find_leaks(
 def probe_columns(
     data: TrainingSet, spec: PipelineSpec, *, series: Sequence[Series] = ()
 ) -> list[ColumnShare]:
-    """How much each column alone explains of the training labels, the most telling first.
+    """How much each column alone explains of the labels, the most telling first.
 
     A forecast is probed on the change of the target since the origin, at every step ahead and
     on average: the share of its variance that a linear fit on the feature and the latest target
-    explains, the highest over the steps. The latest target comes from the series, not from the
+    explains, the highest over the steps. Beside its features, each column's latest reading is
+    probed, as a difference or a mean may blur what it knows. The latest target comes from the series, not from the
     features, so that a target feature which is joined too late is found as well. A regression
     takes the higher of squared linear and rank correlation, a classification the balanced
-    accuracy of a shallow decision tree.
+    accuracy of a shallow decision tree, both on all spans: few rows are told apart by chance.
 
     At most 20,000 rows are looked at, drawn with the estimator's seed.
     """
-    part = _sample(data.part("train"), seed=spec.estimator.seed)
+    seed = spec.estimator.seed
     if spec.task == "forecast":
-        shares, explains = _change_shares(part, spec, series)
+        found = _probe_changes(_sample(data.part("train"), seed=seed), spec, series)
     else:
-        shares = _TABULAR[spec.task](part)
-        explains = [f"{spec.columns.target!r}"] * len(shares)
-    columns = _columns(spec.features)
-    found = [
-        ColumnShare(column=columns.get(name, name), feature=name, share=share, explains=words)
-        for name, share, words in zip(data.feature_names, shares.tolist(), explains, strict=True)
-    ]
+        shares = _TABULAR[spec.task](_sample(_joined(data), seed=seed))
+        words = f"{spec.columns.target!r}"
+        found = [
+            ColumnShare(column=name, feature=name, share=share, explains=words)
+            for name, share in zip(data.feature_names, shares.tolist(), strict=True)
+        ]
     return _worst_of_each(sorted(found, key=lambda one: -one.share))
 
 
@@ -118,6 +118,16 @@ def _columns(spec: FeatureSpec) -> Mapping[str, str]:
     }
 
 
+def _joined(data: TrainingSet) -> Part:
+    parts = tuple(data.parts.values())
+    return Part(
+        entities=np.concatenate([part.entities for part in parts]),
+        timestamps=np.concatenate([part.timestamps for part in parts]),
+        features=np.concatenate([part.features for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+    )
+
+
 def _sample(part: Part, *, seed: int) -> Part:
     labels = part.labels.reshape(len(part), -1).shape[1]
     size = min(PROBE_ROWS, PROBE_CELLS // (part.features.shape[1] + labels))
@@ -127,20 +137,48 @@ def _sample(part: Part, *, seed: int) -> Part:
     return Part(part.entities[rows], part.timestamps[rows], part.features[rows], part.labels[rows])
 
 
-def _change_shares(
-    part: Part, spec: PipelineSpec, series: Sequence[Series]
-) -> tuple[Array, list[str]]:
+def _probe_changes(part: Part, spec: PipelineSpec, series: Sequence[Series]) -> list[ColumnShare]:
     if spec.forecast is None:
         raise DataError(f"model {spec.name!r} is no forecast")
-    latest = persistence(part, series, forecast=spec.forecast)[:, :1]
-    known = np.isfinite(latest[:, 0])
-    changes = part.labels[known].astype(np.float64) - latest[known]
-    changes = np.column_stack([changes, changes.mean(axis=1)])
-    shares = explained_shares(part.features[known], latest[known], changes)
-    target = spec.columns.target
-    words = [f"the change of {target!r} after {step + 1} steps" for step in range(changes.shape[1])]
-    words[-1] = f"the mean change of {target!r} over the horizon"
-    return shares.max(axis=1), [words[step] for step in shares.argmax(axis=1)]
+    readings = latest_readings(part, series, forecast=spec.forecast)
+    known = np.isfinite(readings[:, -1])
+    latest = readings[known, -1:]
+    changes = part.labels[known].astype(np.float64) - latest
+    probed = _probed(spec, readings[known], part.features[known])
+    shares = explained_shares(
+        np.column_stack([values for _, _, values in probed]),
+        latest,
+        np.column_stack([changes, changes.mean(axis=1)]),
+    )
+    words = _change_words(spec.columns.target, changes.shape[1])
+    return [
+        ColumnShare(column=column, feature=name, share=row.max(), explains=words[row.argmax()])
+        for (column, name, _), row in zip(probed, shares, strict=True)
+    ]
+
+
+def _probed(
+    spec: PipelineSpec, readings: Array, features: NDArray[np.float32]
+) -> list[tuple[str, str, NDArray[np.floating[Any]]]]:
+    """Column, name and values of all that is probed.
+
+    The latest reading of a column goes beside its features, which may blur what it knows.
+    """
+    columns, order = _columns(spec.features), spec.columns.numeric
+    means = np.nan_to_num(np.nanmean(readings, axis=0))
+    filled = np.where(np.isfinite(readings), readings, means)
+    return [
+        *(
+            (columns.get(name, name), name, features[:, i])
+            for i, name in enumerate(spec.feature_names)
+        ),
+        *((name, f"latest {name}", filled[:, order.index(name)]) for name in spec.features.columns),
+    ]
+
+
+def _change_words(target: str, steps: int) -> list[str]:
+    each = [f"the change of {target!r} after {step} steps" for step in range(1, steps + 1)]
+    return [*each, f"the mean change of {target!r} over the horizon"]
 
 
 def explained_shares(features: NDArray[np.floating[Any]], latest: Array, changes: Array) -> Array:

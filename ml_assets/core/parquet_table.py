@@ -31,7 +31,8 @@ def read_parquet(file: StoredFile, layout: Layout) -> pa.Table:
             kinds = layout.select(file.uri, parquet.schema_arrow.names, entity_is_optional=True)
             table = parquet.read(columns=list(kinds))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file.uri} is not Parquet, or damaged ({error}); get it again") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{file.uri} is not Parquet, or damaged ({reason})") from error
     if not table.num_rows:
         raise DataError(f"{file.uri} has no rows; check what wrote it")
     return pa.table({name: _column(file, name, table[name], kind) for name, kind in kinds.items()})
@@ -46,11 +47,11 @@ def _column(file: StoredFile, name: str, column: pa.ChunkedArray, kind: Kind) ->
         if wanted is not None:
             return column.cast(wanted, safe=False)
     except pa.ArrowInvalid as error:
-        fault = _text_fault(column, kind, offset=wanted == ARROW_TIME) or str(error)
-        raise DataError(f"{file.uri}, column {name!r}: {fault}") from error
-    fault = _text_fault(column, kind, offset=False)
-    fault = fault or f"it holds {column.type}, not {_EXPECTED[kind]}"
-    raise DataError(f"{file.uri}, column {name!r}: {fault}")
+        row, fault = _text_fault(column, kind, offset=wanted == ARROW_TIME) or ("", str(error))
+        raise DataError(f"{file.uri}{row}, column {name!r}: {fault}") from error
+    otherwise = ("", f"it holds {column.type}, not {_EXPECTED[kind]}")
+    row, fault = _text_fault(column, kind, offset=False) or otherwise
+    raise DataError(f"{file.uri}{row}, column {name!r}: {fault}")
 
 
 def _wanted(column: pa.ChunkedArray, kind: Kind) -> pa.DataType | None:
@@ -72,15 +73,15 @@ def _is_text(holds: pa.DataType) -> bool:
     return holds in {pa.string(), pa.large_string()}
 
 
-def _text_fault(column: pa.ChunkedArray, kind: Kind, *, offset: bool) -> str:
+def _text_fault(column: pa.ChunkedArray, kind: Kind, *, offset: bool) -> tuple[str, str] | None:
     """Row and fault of the first cell of text that should be a number or a timestamp."""
     if not _is_text(column.type):
-        return ""
+        return None
     for row, cell in enumerate(column.to_pylist(), start=1):
         fault = "" if cell is None else _fault(cell, kind, offset=offset)
         if fault:
-            return f"row {row}: {cell!r} {fault}"
-    return ""
+            return f", row {row}", f"{cell!r} {fault}"
+    return None
 
 
 def _fault(cell: str, kind: Kind, *, offset: bool) -> str:

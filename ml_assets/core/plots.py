@@ -117,8 +117,9 @@ def feature_importance(importances: Mapping[str, float]) -> Figure:
     """The 20 most important features, the first on top, as shares of the sum of all."""
     total = sum(importances.values()) or 1.0
     shares = {name: value / total for name, value in importances.items()}
-    shown = f"the first {TOP} of {len(shares)}" if len(shares) > TOP else "all"
-    return bars(_first(shares), title=f"Feature importance, {shown}", label="share of the sum")
+    shown = f", the first {TOP} of {len(shares)}" if len(shares) > TOP else ""
+    shown = shown if shares else ": the estimator does not tell it"
+    return bars(_first(shares), title=f"Feature importance{shown}", label="share of the sum")
 
 
 def parameter_importances(result: TuningResult) -> Figure:

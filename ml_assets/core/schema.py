@@ -42,7 +42,7 @@ def check_readings(readings: Readings, columns: ColumnSpec, forecast: ForecastSp
             warnings.simplefilter("ignore", FutureWarning)
             _schema(frame, columns, faults).validate(frame, lazy=True, inplace=True)
     except pandera.errors.SchemaErrors as error:
-        raise DataError(_message(readings, error.failure_cases)) from error
+        raise DataError(_message(readings, error.failure_cases)) from None
 
 
 def _schema(
@@ -81,6 +81,7 @@ def _row_check(wrong: NDArray[np.bool_], sentence: str) -> pandera.Check:
         lambda values: pd.Series(~wrong, index=values.index),
         error=sentence,
         n_failure_cases=SHOWN,
+        ignore_na=False,  # or pandera hands over fewer rows than the mask has
     )
 
 

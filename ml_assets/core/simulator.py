@@ -94,9 +94,11 @@ def parse_simulation(parameters: Mapping[str, object]) -> Simulation:
         return Simulation.model_validate(dict(parameters))
     except ValidationError as error:
         first = error.errors()[0]
-        name = "".join(map(str, first["loc"]))
-        unknown = first["type"] == "extra_forbidden"
-        reason = f"unknown parameter {name!r}" if unknown else f"{name}: {first['msg']}"
+        name = ", ".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            reason = f"unknown parameter {name!r}"
+        else:
+            reason = f"{name or 'size'}: {first['msg'].removeprefix('Value error, ')}"
         allowed = ", ".join(Simulation.model_fields)
         raise SourceError(f"simulated source: {reason}; the parameters are {allowed}") from error
 

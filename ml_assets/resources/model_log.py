@@ -11,8 +11,6 @@ import pandas as pd
 import serving
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
-
     from serving.runtime.model import ModelManifest
 
 LOADER = "serving.runtime.pyfunc"
@@ -37,6 +35,7 @@ def log_bundle(
         The model's URI.
     """
     import mlflow
+    from mlflow.models import infer_signature
 
     with TemporaryDirectory() as staging:
         code = Path(staging) / "serving"
@@ -46,7 +45,7 @@ def log_bundle(
             loader_module=LOADER,
             data_path=str(bundle),
             code_paths=[str(code)],
-            signature=_signature(manifest, example),
+            signature=infer_signature(example),
             input_example=example,
             pip_requirements=_pinned(),
             metadata=dict(metadata),
@@ -59,12 +58,6 @@ def _copy_runtime(destination: Path) -> None:
     source = Path(serving.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__", "release")
     shutil.copytree(source, destination, ignore=ignored)
-
-
-def _signature(manifest: "ModelManifest", example: pd.DataFrame) -> "ModelSignature":
-    from mlflow.models import infer_signature
-
-    return infer_signature(example)
 
 
 def _pinned() -> list[str]:

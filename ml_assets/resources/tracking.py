@@ -1,6 +1,5 @@
 """MLflow tracking: one MLflow run for each Dagster run, by dagster-mlflow's resource."""
 
-import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -9,6 +8,11 @@ from typing import Any
 import dagster as dg
 
 EXPERIMENT = "ml_assets"
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
 
 
 @dg.resource(
@@ -49,12 +53,10 @@ def _has_failed(context: dg.InitResourceContext) -> bool:
 
 def quiet_mlflow() -> None:
     """Switches off MLflow's telemetry and small talk, before it is imported."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", module="mlflow")
-    warnings.filterwarnings("ignore", category=dg.BetaWarning, module=__name__)
+    warnings.filterwarnings("ignore", category=dg.BetaWarning, module="dagster_mlflow|ml_assets")
 
 
 def _ensure_experiment(tracking_uri: str, artifact_root: str) -> None:

@@ -118,7 +118,7 @@ def _count(features: ColumnFeatures) -> int:
 def _write_columns(out: Features, values: Values, group: _Group) -> None:
     """Writes the group's features of the last rows, as many as ``out`` has."""
     past = len(values) - out.shape[1]
-    length = max(_BLOCK // len(group.columns), 2 * group.features.reach)
+    length = max(1, _BLOCK // len(group.columns), 2 * group.features.reach)
     for start, stop in _blocks(out.shape[1], length):
         block = _with_past(values, past + start, past + stop, group)
         for offset, results in _column_features(block, group.features, rows=stop - start):

@@ -48,6 +48,7 @@ def recent_history(
     for entity, rows in _rows_by_entity(data, column=columns.entity).items():
         label = _label(entity, column=columns.entity)
         _check_order(times[rows], rows, label=f"column {timestamp!r}, {label}", forecast=forecast)
+        _check_span(times[rows], label=label, forecast=forecast)
         history[entity] = _latest(times[rows], values[rows], label=label, forecast=forecast)
     return history
 
@@ -69,9 +70,10 @@ def _times(name: str, data: Columns, *, timezone: str) -> Times:
 def _rows_by_entity(data: Columns, *, column: str | None) -> dict[str | None, Rows]:
     if column is None or column not in data:
         return {None: np.arange(len(next(iter(data.values()))))}
-    groups: dict[str | None, list[int]] = {}
-    for row, entity in enumerate(identifiers(column, data[column])):
-        groups.setdefault(entity, []).append(row)
+    entities = identifiers(column, data[column])
+    groups: dict[str | None, list[int]] = {entity: [] for entity in entities}
+    for row, entity in enumerate(entities):
+        groups[entity].append(row)
     return {entity: np.array(rows) for entity, rows in groups.items()}
 
 
@@ -94,19 +96,28 @@ def _check_order(times: Times, rows: Rows, *, label: str, forecast: ForecastSpec
         )
 
 
-def _latest(times: Times, values: Values, *, label: str, forecast: ForecastSpec) -> Series:
-    """The last ``lookback`` steps, with the gaps filled as if all of the history were there."""
-    oldest = times[-1] - (forecast.lookback - 1 + forecast.max_gap) * forecast.step_delta
-    start = np.searchsorted(times, oldest)
-    series = regularise(times[start:], values[start:], forecast=forecast, entity=label)
-    steps = len(series.timestamps)
+def _check_span(times: Times, *, label: str, forecast: ForecastSpec) -> None:
+    steps = (times[-1] - times[0]) // forecast.step_delta + 1
     if steps < forecast.lookback:
         word = _STEP_WORDS.get(forecast.step, f"{forecast.step} steps of")
         raise RequestError(
             f"{label} has {steps} {word} readings up to {times[-1]}Z; at least "
             f"{forecast.lookback} are needed"
         )
-    return series.tail(forecast.lookback)
+
+
+def _latest(times: Times, values: Values, *, label: str, forecast: ForecastSpec) -> Series:
+    """The last ``lookback`` steps, with the gaps filled as if all of the history were there."""
+    before = (forecast.lookback - 1 + forecast.max_gap) * forecast.step_delta
+    start = np.searchsorted(times, times[-1] - before)
+    series = regularise(times[start:], values[start:], forecast=forecast, entity=label)
+    series = series.tail(forecast.lookback)
+    unknown = forecast.lookback - len(series.timestamps)
+    return Series(
+        entity=label,
+        timestamps=times[-1] - np.arange(forecast.lookback)[::-1] * forecast.step_delta,
+        values=np.pad(series.values, ((unknown, 0), (0, 0)), constant_values=np.nan),
+    )
 
 
 def missing_reading(

@@ -109,14 +109,17 @@ def identifiers(name: str, values: Sequence[object]) -> Sequence[str]:
     Raises:
         RequestError: If a value is anything else, or an empty text.
     """
-    for row, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, str | int) or not _is_id(str(value)):
-            raise RequestError(
-                f"column {name!r}, row {row}: expected an id (a text or a whole number), got "
-                f"{reprlib.repr(value)}"
-            )
-    return [str(value) for value in values]
+    if set(map(type, values)) <= {str, int} and all(map(_is_id, set(values))):
+        return [*map(str, values)]
+    row = next(row for row, value in enumerate(values) if not _is_id(value))
+    raise RequestError(
+        f"column {name!r}, row {row}: expected an id (a text or a whole number), got "
+        f"{reprlib.repr(values[row])}"
+    )
 
 
-def _is_id(text: str) -> bool:
+def _is_id(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return False
+    text = str(value)
     return text.isprintable() and text != ""

@@ -82,7 +82,7 @@ def test_a_leak_from_beyond_the_horizon_is_found_by_its_lag() -> None:
 
 def test_a_column_with_the_mean_of_the_future_is_named() -> None:
     def mean(target: Values) -> Values:
-        return np.mean([ahead(steps)(target) for steps in range(1, 7)], axis=0)
+        return np.asarray(np.mean([ahead(steps)(target) for steps in range(1, 7)], axis=0))
 
     found = probed(mean)
     assert suspects(found) == ["LEAK"]
@@ -100,6 +100,19 @@ def test_target_features_that_are_joined_one_step_late_are_named() -> None:
     late = Part(train.entities[:-1], train.timestamps[:-1], train.features[1:], train.labels[:-1])
     shifted = TrainingSet(data.feature_names, {**data.parts, "train": late})
     assert suspects(probe_columns(shifted, SPEC, series=series)) == ["temperature"]
+
+
+def test_a_leak_that_the_features_blur_is_found_in_the_readings() -> None:
+    features = {
+        "temperature": {"lags": [0, 1]},
+        "load": {"lags": [0]},
+        "LEAK": {"differences": [23]},
+    }
+    spec = forecast_spec("LEAK", features={"columns": features})
+    series = [readings("a", leak=ahead(2))]
+    found = probe_columns(training_set(series, spec), spec, series=series)
+    assert suspects(found) == ["LEAK"]
+    assert found[0].feature == "latest LEAK"
 
 
 def test_only_the_worst_feature_of_a_column_is_reported() -> None:
@@ -132,8 +145,9 @@ def test_a_constant_feature_and_a_constant_change_explain_nothing() -> None:
     assert found[1, 1] == 0
 
 
-def test_the_columns_of_iris_pass() -> None:
-    spec = table_spec("classification", NUMBERS)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_columns_of_iris_pass_in_every_split(seed: int) -> None:
+    spec = table_spec("classification", NUMBERS, estimator={"seed": seed})
     found = probe_columns(table_set(iris(), spec), spec)
     assert suspects(found) == []
     assert found[0].share > 0.9
@@ -225,7 +239,9 @@ def test_the_label_among_the_features_makes_shuffled_labels_predictable(task: st
 
 def _with_label(part: Part) -> Part:
     features = part.features.copy()
-    features[:, 0] = np.unique(part.labels, return_inverse=True)[1]
+    is_number = np.issubdtype(part.labels.dtype, np.number)
+    numbers = part.labels if is_number else np.unique(part.labels, return_inverse=True)[1]
+    features[:, 0] = numbers.astype(np.float32)
     return Part(part.entities, part.timestamps, features, part.labels)
 
 

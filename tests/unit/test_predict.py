@@ -313,11 +313,16 @@ def test_a_disorder_before_the_lookback_is_found(forecaster: Model) -> None:
         predict_columns(forecaster, data)
 
 
-def test_readings_centuries_apart_are_refused_without_filling_the_memory(
+def test_a_reading_of_another_century_takes_no_memory_and_changes_nothing(
     forecaster: Model,
 ) -> None:
     data = with_value(history(), "date", 0, "1700-01-01T00:00:00")
-    with pytest.raises(RequestError, match="29 hourly readings"):
+    assert forecasts(forecaster, data)[0].values == forecasts(forecaster, history())[0].values
+
+
+def test_a_gap_that_begins_before_the_lookback_is_named(forecaster: Model) -> None:
+    data = without(history(60), *range(20, 40))
+    with pytest.raises(RequestError, match=r"no reading from .*T06:00:00Z to .*T15:00:00Z"):
         predict_columns(forecaster, data)
 
 

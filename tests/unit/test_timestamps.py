@@ -18,15 +18,19 @@ ZONES = [
     "America/St_Johns",
     "Australia/Lord_Howe",
     "Pacific/Apia",
+    "Pacific/Kiritimati",
     "Africa/Casablanca",
 ]
-CHANGES = ["1916-04-30", "2011-12-30", "2016-03-27", "2016-04-03", "2016-06-05", "2016-10-30"]
+CHANGES = [
+    "1916-04-30", "1995-01-01", "2011-12-30", "2016-03-27", "2016-04-03", "2016-06-05",
+    "2016-10-30", "2016-11-06",
+]  # fmt: skip
 MOMENTS = st.one_of(
     st.integers(-2_208_988_800, 4_102_444_800),
     st.builds(
         lambda day, seconds: int(np.datetime64(day, "s").astype(int)) + seconds,
         st.sampled_from(CHANGES),
-        st.integers(-43_200, 43_200),
+        st.integers(-30, 30).map(lambda half_hours: 1800 * half_hours),
     ),
 ).map(lambda second: datetime.fromtimestamp(second, UTC).replace(tzinfo=None))
 
@@ -123,7 +127,8 @@ def test_offsets_in_the_text_agree_with_datetime(rows):
 @pytest.mark.parametrize(
     "text",
     ["", "NaT", "now", "2016", "2016-07", "01.07.2016", "2016-07-01 05:00:00.5", "2016-07-01Z",
-     "2016-07-01x05:00", " 2016-07-01", "2016-07-01 05:00+2", "\uff12016-07-01", "2016-07-01\n"],
+     "2016-07-01x05:00", " 2016-07-01", "2016-07-01 05:00+2", "\uff12016-07-01", "2016-07-01\n",
+     "2016-07-01 05:0x", "-016-07-01 05:00"],
 )  # fmt: skip
 def test_another_form_is_an_error_that_names_the_row(text):
     with pytest.raises(HistoryError, match=r"row 2 .*not a timestamp"):
@@ -172,6 +177,16 @@ def test_a_local_time_skipped_in_spring_is_an_error_that_names_the_row():
     texts = ["2016-03-27 01:59:59", "2016-03-27 03:00:00", "2016-03-27 02:00:00"]
     with pytest.raises(HistoryError, match=r"row 2 .*2016-03-27 02:00:00.*does not exist in Eur"):
         parse_timestamps(texts, timezone="Europe/Berlin")
+
+
+def test_a_local_time_skipped_at_new_year_is_an_error():
+    with pytest.raises(HistoryError, match="does not exist in Asia/Ulaanbaatar"):
+        parse_timestamps(["1978-01-01 00:30"], timezone="Asia/Ulaanbaatar")
+
+
+def test_the_offset_changes_in_the_very_second():
+    second = np.datetime64("2016-03-27T01:00:00", "s").astype(np.int64) + np.array([-1, 0])
+    assert utc_offsets(second, zone="Europe/Berlin").tolist() == [3600, 7200]
 
 
 def test_a_local_time_shown_twice_in_autumn_is_an_error_that_names_the_row():

@@ -1,0 +1,38 @@
+"""Serves the promoted version of a model with `bentoml serve`: `make serve`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from commands.progress import CONSOLE
+from commands.release import build_promoted
+from ml_assets.settings import Settings
+from serving.release.packaging import bentoml_environment
+from serving.runtime.errors import MLAssetsError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Becomes `bentoml serve`, or ends with status 1 if there is nothing to serve."""
+    parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
+    parser.add_argument("model", help="name of the model")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", default="8000", help="port to listen on")
+    options = parser.parse_args(arguments)
+    settings = Settings.from_environment()
+    try:
+        bento = build_promoted(options.model, settings)
+    except MLAssetsError as error:
+        CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        sys.exit(1)
+    example = f"{settings.home}/data/{options.model}/example.json"
+    url = f"http://{options.host}:{options.port}/predict"
+    CONSOLE.print(f"serving {bento.tag}; ask it from another terminal:", soft_wrap=True)
+    CONSOLE.print(f"  curl -H 'Content-Type: application/json' -d @{example} {url}", soft_wrap=True)
+    serve = [sys.executable, "-m", "bentoml", "serve", bento.tag]
+    address = ["--host", options.host, "--port", options.port]
+    os.execve(sys.executable, [*serve, *address], bentoml_environment(settings.bento_home))  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
