@@ -91,7 +91,7 @@ def measure(rows: int = 1_000_000, *, entities: int = 10, repeats: int = 5) -> C
     Args:
         rows: Rows of all entities together; rounded down to a multiple of the entities.
         entities: How many series the rows are split into.
-        repeats: How often our code runs; pandas, a hundred times slower, runs once.
+        repeats: How often our code runs; pandas, many times slower, runs once.
     """
     histories = make_histories(rows // entities, entities=entities)
     window = make_window()

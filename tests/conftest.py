@@ -1,10 +1,14 @@
 """What all tests share."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A shared machine is slow now and then; the speed of an example is not what is tested.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,11 +29,11 @@ def etth1() -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty state directory, which all settings point to."""
     monkeypatch.setenv("ML_ASSETS_HOME", str(tmp_path / "var"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "var" / "dagster"))
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "var" / "bentoml"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "var" / "dagster").mkdir(parents=True)
-    yield tmp_path / "var"
+    return tmp_path / "var"

@@ -4,6 +4,7 @@ import ctypes
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -230,7 +231,6 @@ class _Progress(TrainingCallback):
 
 
 def _reason(error: Exception) -> str:
-    """The first lines of xgboost's message, without its place in the C++ code."""
-    lines = str(error).partition("Stack trace:")[0].splitlines()
-    text = " ".join(line.strip() for line in lines if line.strip())
-    return text.split("] ", 1)[-1].partition(" Objective candidate")[0]
+    """What xgboost says, in one line, without its place in the C++ code."""
+    text = " ".join(str(error).partition("Stack trace:")[0].split())
+    return re.sub(r"^\[[\d:]+\] \S+ ", "", text).partition(" Objective candidate")[0]

@@ -63,10 +63,11 @@ def fit_estimator(
         TrainingError: The class or a parameter does not exist, it refuses the data, or holds
             types that a service would not load.
     """
-    estimator = _create(path, parameters, seed)
-    needed = "predict_proba" if is_classifier else "predict"
-    if not (hasattr(estimator, "fit") and hasattr(estimator, needed)):
-        raise TrainingError(f"{path} has no fit and {needed}, which this task needs of it")
+    cls = find_class(path)
+    needed = ("fit", "predict_proba" if is_classifier else "predict")
+    _check_methods(cls, path, needed)
+    estimator = _create(cls, path, parameters, seed)
+    _check_methods(estimator, path, needed)  # some have a method with some parameters only
     labels = train.labels.astype(np.intp) if is_classifier else train.labels
     try:
         estimator.fit(train.seen(), labels[:, 0] if labels.shape[1] == 1 else labels)
@@ -85,8 +86,16 @@ def _error(estimator: SklearnEstimator, sample: Sample) -> float:
     return float(root_mean_squared_error(sample.labels.ravel(), found.ravel()))
 
 
-def _create(path: str, parameters: Mapping[str, Scalar], seed: int) -> Any:
-    cls = find_class(path)
+def _check_methods(estimator: Any, path: str, needed: tuple[str, str]) -> None:
+    missing = [name for name in needed if not hasattr(estimator, name)]
+    if missing:
+        raise TrainingError(
+            f"{path} has no method {missing[0]!r}, which this task needs; choose another estimator "
+            "or, if it depends on a parameter, set that in estimator.parameters"
+        )
+
+
+def _create(cls: Any, path: str, parameters: Mapping[str, Scalar], seed: int) -> Any:
     signature = inspect.signature(cls).parameters
     is_open = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values())
     unknown = [] if is_open else sorted(set(parameters) - set(signature))
@@ -107,14 +116,17 @@ def find_class(path: str) -> Any:
         TrainingError: There is none; the message names what is spelt alike.
     """
     module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise TrainingError(
+            f"estimator.type {path!r} is neither 'xgboost' nor an import path such as "
+            "'sklearn.ensemble.RandomForestRegressor'"
+        )
     try:
         module = import_module(module_name)
     except (ImportError, ValueError) as error:
-        package = path.partition(".")[0]
-        hint = _did_you_mean(module_name, ["xgboost", *_modules_of(package)])
+        hint = _did_you_mean(module_name, _modules_of(path.partition(".")[0]))
         raise TrainingError(
-            f"estimator.type {path!r}: there is no module {module_name!r}; it is 'xgboost' or an "
-            f"import path such as 'sklearn.ensemble.RandomForestRegressor'{hint}"
+            f"estimator.type {path!r}: module {module_name!r} can't be imported ({error}){hint}"
         ) from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):

@@ -36,6 +36,7 @@ RETRIES = 2
 """How often S3 is asked; by default it would be ten times."""
 
 _CHUNK = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOG = logging.getLogger(__name__)
 
 
@@ -196,8 +197,10 @@ def _reported(uri: str) -> Iterator[None]:
             f"{shown} can't be reached: no answer in time; check address and network"
         ) from error
     except (OSError, aiohttp.ClientError, BotoCoreError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            raise SourceError(f"no space left to copy {shown} into {gettempdir()}") from error
+        if getattr(error, "errno", None) in _NO_ROOM:
+            raise SourceError(
+                f"no room for a copy of {shown} in {gettempdir()}; free some, or set TMPDIR"
+            ) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(
             f"{shown} can't be reached: {reason}; check address and network"

@@ -83,10 +83,11 @@ def probe_columns(
     A forecast is probed on the change of the target since the origin, at every step ahead and
     on average: the share of its variance that a linear fit on the feature and the latest target
     explains, the highest over the steps. Beside its features, each column's latest reading is
-    probed, as a difference or a mean may blur what it knows. The latest target comes from the series, not from the
-    features, so that a target feature which is joined too late is found as well. A regression
-    takes the higher of squared linear and rank correlation, a classification the balanced
-    accuracy of a shallow decision tree, both on all spans: few rows are told apart by chance.
+    probed, as a difference or a mean may blur what it knows. The latest target comes from the
+    series, not from the features, so that a target feature which is joined too late is found.
+    A regression takes the higher of squared linear and rank correlation, a classification the
+    balanced accuracy of a shallow decision tree, both on all spans: few rows are told apart by
+    chance.
 
     At most 20,000 rows are looked at, drawn with the estimator's seed.
     """
@@ -100,7 +101,7 @@ def probe_columns(
             ColumnShare(column=name, feature=name, share=share, explains=words)
             for name, share in zip(data.feature_names, shares.tolist(), strict=True)
         ]
-    return _worst_of_each(sorted(found, key=lambda one: -one.share))
+    return _worst_of_each(sorted(found, key=lambda one: -round(one.share, 6)))
 
 
 def _worst_of_each(found: Sequence[ColumnShare]) -> list[ColumnShare]:
@@ -165,15 +166,17 @@ def _probed(
     The latest reading of a column goes beside its features, which may blur what it knows.
     """
     columns, order = _columns(spec.features), spec.columns.numeric
-    means = np.nan_to_num(np.nanmean(readings, axis=0))
-    filled = np.where(np.isfinite(readings), readings, means)
+    named = zip(spec.feature_names, features.T, strict=True)
+    latest = ((name, readings[:, order.index(name)]) for name in spec.features.columns)
     return [
-        *(
-            (columns.get(name, name), name, features[:, i])
-            for i, name in enumerate(spec.feature_names)
-        ),
-        *((name, f"latest {name}", filled[:, order.index(name)]) for name in spec.features.columns),
+        *((columns.get(name, name), name, values) for name, values in named),
+        *((name, f"latest {name}", _filled(values)) for name, values in latest),
     ]
+
+
+def _filled(values: Array) -> Array:
+    known = np.isfinite(values)
+    return np.where(known, values, values[known].mean() if known.any() else 0.0)
 
 
 def _change_words(target: str, steps: int) -> list[str]:

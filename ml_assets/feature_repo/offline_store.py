@@ -130,6 +130,6 @@ def _join_latest(
     )
     values = {name: joined[f"_value_{name}"] for name in names}
     if view.ttl:
-        is_alive = joined["_event"] + ibis.literal(view.ttl) > joined[event]
+        is_alive = joined["_event"] + ibis.literal(view.ttl) >= joined[event]
         values = {name: is_alive.ifelse(value, None) for name, value in values.items()}
     return joined.select(*left.columns, **values)

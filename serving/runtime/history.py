@@ -11,10 +11,9 @@ The policy, the same for training and for serving:
 * **Grid.** Readings are a whole number of steps apart, counted from the first one; any other
   timestamp is an error.
 * **Gaps.** A missing reading is a missing row, or a NaN in one column; every column is on its own.
-  Up to ``max_gap`` missing steps in a row take the last reading before them, never a later one. A
-  longer gap is NaN for its whole length, and so is a gap at the start, which has no last reading. A
-  gap that is still open at the last row counts with the length that it has so far. So a row that
-  holds numbers holds the same ones when the series is cut off after it.
+  The first ``max_gap`` missing steps in a row take the last reading before them, never a later one;
+  the rest of a longer gap is NaN, and so is a gap at the start, which has no last reading. So every
+  row is the same whether or not the readings after it are known.
 """
 
 from dataclasses import dataclass
@@ -58,12 +57,12 @@ class Series:
 
 
 def regularise(timestamps: Times, values: Values, *, forecast: ForecastSpec, entity: str) -> Series:
-    """Puts the readings of one entity on a regular grid and fills its short gaps.
+    """Puts the readings of one entity on a regular grid and fills the beginning of its gaps.
 
     Args:
         timestamps: (m,) times of the readings in UTC, strictly rising.
         values: (m, c) readings, NaN where one is missing.
-        forecast: The grid's step, and ``max_gap``, the longest gap in steps that is filled.
+        forecast: The grid's step, and ``max_gap``, the steps of a gap that are filled.
         entity: What the readings belong to.
 
     Returns:
@@ -116,10 +115,11 @@ def _check_length(steps: int, readings: int, *, forecast: ForecastSpec, entity: 
 
 
 def _fill_gaps(grid: Values, *, limit: int) -> None:
-    """Fills gaps of at most ``limit`` steps in place, each column on its own."""
+    """Fills at most ``limit`` steps of each gap in place, each column on its own."""
     columns, starts, lengths = _gaps(np.isnan(grid))
-    short = (starts > 0) & (lengths <= limit)
-    columns, starts, lengths = columns[short], starts[short], lengths[short]
+    inside = starts > 0
+    columns, starts = columns[inside], starts[inside]
+    lengths = np.minimum(lengths[inside], limit)
     before = np.repeat(np.cumsum(lengths) - lengths, lengths)
     first = np.repeat(starts, lengths)
     column = np.repeat(columns, lengths)

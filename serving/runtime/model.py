@@ -105,8 +105,9 @@ def build_predictor(
         )
         predictor.predict(np.zeros((1, predictor.features), dtype=np.float32))
     except ValueError as error:
+        reason = _first_line(error) if isinstance(error, ValidationError) else error
         raise ModelFileError(
-            f"the files of {source} do not fit its {MANIFEST}: {error}; fetch the model again"
+            f"the files of {source} do not fit its {MANIFEST}: {reason}; fetch the model again"
         ) from error
     return predictor
 
@@ -115,6 +116,8 @@ def _base(manifest: ModelManifest, contents: Mapping[str, bytes]) -> BaseMatrix 
     if BASE_FILE not in contents:
         return None
     base = LinearBase.model_validate_json(contents[BASE_FILE])
+    if len(base.intercept) != manifest.outputs:
+        raise SpecError(f"{BASE_FILE} has {len(base.intercept)} outputs, not {manifest.outputs}")
     return BaseMatrix.of(base, names=tuple(manifest.feature_names))
 
 
@@ -141,12 +144,14 @@ def read_manifest(directory: Path) -> ModelManifest:
     try:
         return ModelManifest.model_validate_json(read_file(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise ModelFileError(
-            f"{path} is not a model's manifest: {' '.join((where, first['msg'])).strip()}; "
-            "fetch the model again"
+            f"{path} is not a model's manifest: {_first_line(error)}; fetch the model again"
         ) from error
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return " ".join((".".join(map(str, first["loc"])), first["msg"])).strip()
 
 
 @dataclass(frozen=True)
@@ -190,5 +195,7 @@ class Model:
 
 
 def answer(task: Task, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predictions (n, k) in the shape that a task promises: (n,) for a regression."""
+    """Predictions (n, k) as a task promises them: (n,) numbers, or probabilities that sum to 1."""
+    if task == "classification":
+        return np.asarray(predictions / predictions.sum(axis=1, keepdims=True))
     return predictions[:, 0] if task == "regression" else predictions

@@ -20,16 +20,13 @@ LARGEST = float(np.finfo(np.float32).max)
 """The largest magnitude of a number in a request."""
 
 
-def check_columns(data: Columns, *, required: Sequence[str], optional: Collection[str]) -> int:
+def check_columns(data: Columns, *, required: Sequence[str], optional: Collection[str]) -> None:
     """Checks that the columns are the expected ones, lists, and equally long.
 
     Args:
         data: The request's columns.
         required: Columns that must be there, in the order in which messages list them.
         optional: Columns that may be there.
-
-    Returns:
-        The number of rows, at least 1.
 
     Raises:
         RequestError: If a column is missing, unknown, no list, or of another length than the
@@ -49,7 +46,6 @@ def check_columns(data: Columns, *, required: Sequence[str], optional: Collectio
             )
     if rows == 0:
         raise RequestError(f"column {first!r} is empty; send at least one row")
-    return rows
 
 
 def _check_names(data: Columns, *, required: Sequence[str], allowed: Sequence[str]) -> None:
@@ -111,11 +107,13 @@ def identifiers(name: str, values: Sequence[object]) -> Sequence[str]:
     """
     if set(map(type, values)) <= {str, int} and all(map(_is_id, set(values))):
         return [*map(str, values)]
-    row = next(row for row, value in enumerate(values) if not _is_id(value))
-    raise RequestError(
-        f"column {name!r}, row {row}: expected an id (a text or a whole number), got "
-        f"{reprlib.repr(values[row])}"
-    )
+    for row, value in enumerate(values):
+        if not _is_id(value):
+            raise RequestError(
+                f"column {name!r}, row {row}: expected an id (a text or a whole number), got "
+                f"{reprlib.repr(value)}"
+            )
+    return [*map(str, values)]
 
 
 def _is_id(value: object) -> bool:

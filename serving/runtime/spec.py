@@ -53,7 +53,7 @@ class ColumnFeatures(FrozenModel):
     """The features that are computed from one column of the readings."""
 
     lags: list[Steps] = Field(default=[], description="Values so many steps ago; 0 is the latest.")
-    differences: list[Annotated[int, Field(ge=1)]] = Field(
+    differences: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
         default=[], description="Latest value minus the value so many steps ago."
     )
     rolling: list[Rolling] = Field(default=[], description="Statistics over trailing windows.")
@@ -77,6 +77,14 @@ class FeatureSpec(FrozenModel):
     timezone: Timezone = Field(
         default="UTC", description="IANA time zone of the calendar features."
     )
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> "FeatureSpec":
+        names = self.names
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise SpecError(f"feature {twice!r} is asked for twice; ask for it once")
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,7 +114,7 @@ class ForecastSpec(FrozenModel):
     lookback: Annotated[int, Field(ge=1, le=100_000, description="Steps of history needed.")]
     max_gap: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=3,
-        description="Missing steps in a row that the last reading fills; a longer gap stays empty.",
+        description="Missing steps in a row that the last reading fills; the rest stay empty.",
     )
 
     @field_validator("step")

@@ -132,7 +132,9 @@ def test_the_hash_is_what_it_always_was():
             "count": np.array([1, 2], np.int64),
         }
     )
-    assert content_hash(frame) == "PINNED"
+    assert content_hash(frame) == (
+        "21011bbb895db9a83707912e700011f34686cb72f209f15b7765f134526260fd"
+    )
 
 
 def test_one_changed_cell_changes_the_hash():

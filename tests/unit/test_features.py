@@ -28,9 +28,9 @@ WINDOWS = st.fixed_dictionaries(
 )
 COLUMN_FEATURES = st.fixed_dictionaries(
     {
-        "lags": st.lists(st.integers(0, 40), max_size=3),
-        "differences": st.lists(st.integers(1, 40), max_size=2),
-        "rolling": st.lists(WINDOWS, max_size=3),
+        "lags": st.lists(st.integers(0, 40), max_size=3, unique=True),
+        "differences": st.lists(st.integers(1, 40), max_size=2, unique=True),
+        "rolling": st.lists(WINDOWS, max_size=3, unique_by=lambda one: one["window"]),
     }
 )
 SPECS = st.builds(

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,11 @@ def test_a_whole_number_is_an_entity_id(forecaster: Model) -> None:
     assert forecasts(forecaster, data)[0].entity == "7"
 
 
+def test_a_numpy_text_is_an_entity_id(forecaster: Model) -> None:
+    data = {**history(), "unit": [np.str_("7"), *["7"] * (LOOKBACK - 1)]}
+    assert [one.entity for one in forecasts(forecaster, data)] == ["7"]
+
+
 def test_one_series_needs_no_entity(forecaster: Model) -> None:
     (forecast,) = forecasts(forecaster, history(unit=None))
     assert forecast.entity is None
@@ -208,10 +213,13 @@ def test_readings_before_the_lookback_do_not_change_the_forecast(forecaster: Mod
     assert forecasts(forecaster, data)[0].values == forecasts(forecaster, recent)[0].values
 
 
-def test_a_reading_before_the_lookback_fills_a_gap_at_its_start(forecaster: Model) -> None:
-    data = history(LOOKBACK + 1)
-    data = without(data, 1)
-    assert forecasts(forecaster, data)[0].values == batch_values(forecaster, data)
+def test_readings_before_the_lookback_fill_a_gap_at_its_start(forecaster: Model) -> None:
+    manifest, lookback = forecaster.manifest, FEATURES.reach + 1
+    assert manifest.forecast is not None
+    forecast = manifest.forecast.model_copy(update={"lookback": lookback})
+    model = replace(forecaster, manifest=manifest.model_copy(update={"forecast": forecast}))
+    data = without(history(lookback + MAX_GAP), *range(1, 1 + MAX_GAP))
+    assert forecasts(model, data)[0].values == batch_values(forecaster, data)
 
 
 def test_a_long_gap_of_missing_rows_is_named(forecaster: Model) -> None:
