@@ -34,7 +34,7 @@ tune: setup ## Search better parameters for MODEL
 
 .PHONY: ui
 ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)
-	@$(BIN)/dagster dev --host 127.0.0.1 --port $(UI_PORT)
+	@$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(UI_PORT)
 
 .PHONY: mlflow-ui
 mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)

@@ -271,8 +271,8 @@ def _figures(
     figures = {"residuals": plots.residuals(test, candidate, spec=spec)}
     if spec.task == "forecast":
         figures["forecasts"] = plots.forecasts(test, candidate, series=series, spec=spec)
-        figures["error by step"] = plots.errors_by_step(measured)
-        figures["error by entity"] = plots.errors_by_entity(measured)
+        figures["error_by_step"] = plots.errors_by_step(measured)
+        figures["error_by_entity"] = plots.errors_by_entity(measured)
     return figures
 
 

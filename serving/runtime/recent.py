@@ -129,25 +129,27 @@ def missing_reading(
         series: History whose last row has a feature that is NaN.
         columns: The columns of the series' values.
         features: The features.
-        forecast: The length of the gaps that are filled.
+        forecast: How much of a gap is filled.
     """
     gaps = (
-        _latest_gap(series, reach=spec.reach, column=name, columns=columns)
+        _latest_gap(series, column=name, reach=spec.reach, columns=columns, forecast=forecast)
         for name, spec in features.columns.items()
     )
     gap = next((gap for gap in gaps if gap), "a reading is missing")
     return RequestError(
-        f"{series.entity}: {gap}; a gap is filled if it is at most {forecast.max_gap} steps long "
-        "and has a reading before it"
+        f"{series.entity}: {gap}; the last reading fills at most {forecast.max_gap} missing steps"
     )
 
 
-def _latest_gap(series: Series, *, reach: int, column: str, columns: ColumnSpec) -> str:
+def _latest_gap(
+    series: Series, *, column: str, reach: int, columns: ColumnSpec, forecast: ForecastSpec
+) -> str:
+    """The latest gap that is not filled, with its first steps, which are."""
     missing = np.isnan(series.values[:, columns.numeric.index(column)])
     if not missing[-reach - 1 :].any():
         return ""
     last = np.flatnonzero(missing)[-1]
-    present = np.flatnonzero(~missing[:last])
-    first = present[-1] + 1 if len(present) else 0
-    span = f"from {series.timestamps[first]}Z to {series.timestamps[last]}Z"
-    return f"column {column!r} has no reading {span}"
+    known = np.flatnonzero(~missing[:last])
+    first = known[-1] + 1 - forecast.max_gap if len(known) else 0
+    start = series.timestamps[0] + first * forecast.step_delta
+    return f"column {column!r} has no reading from {start}Z to {series.timestamps[last]}Z"

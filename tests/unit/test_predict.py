@@ -232,9 +232,9 @@ def test_a_long_gap_of_missing_rows_is_named(forecaster: Model) -> None:
 
 def test_a_gap_in_one_column_names_that_column(forecaster: Model) -> None:
     data = history()
-    for row in (4, 5, 6):
+    for row in (3, 4, 5):
         data = with_value(data, "OT", row, None)
-    with pytest.raises(RequestError, match="column 'OT' has no reading from 2020-03-01T04"):
+    with pytest.raises(RequestError, match="column 'OT' has no reading from 2020-03-01T03"):
         predict_columns(forecaster, data)
 
 
