@@ -54,7 +54,7 @@ test: setup ## Run all tests that need no Docker
 check: setup ## Format, lint, types, import floors, YAML
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy ml_assets serving commands benchmarks tests
+	@$(BIN)/mypy ml_assets serving commands benchmarks
 	@$(BIN)/lint-imports
 	@$(BIN)/dg check yaml
 

@@ -197,5 +197,5 @@ class Model:
 def answer(task: Task, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predictions (n, k) as a task promises them: (n,) numbers, or probabilities that sum to 1."""
     if task == "classification":
-        return np.asarray(predictions)
+        return np.asarray(predictions / predictions.sum(axis=1, keepdims=True))
     return predictions[:, 0] if task == "regression" else predictions

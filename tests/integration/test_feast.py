@@ -363,8 +363,10 @@ class TestVersions:
         name = view_name(forecast())
         assert view_name(forecast(description="new", split={"train": 0.5})) == name
         assert view_name(forecast(lags=(1, 0, 24))) != name
-        berlin = forecast().features.model_dump() | {"timezone": "Europe/Berlin"}
-        assert view_name(forecast(features=berlin)) != name
+        features = forecast().features.model_dump()
+        assert view_name(forecast(features=features | {"timezone": "Europe/Berlin"})) != name
+        reordered = dict(reversed(features["columns"].items()))
+        assert view_name(forecast(features=features | {"columns": reordered})) != name
 
 
 class TestTrouble:

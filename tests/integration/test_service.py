@@ -22,6 +22,7 @@ from ml_assets.core.simulator import simulate
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.training import Fitted, fit, save
 from ml_assets.core.training_set import forecast_labels, load_training_set
+from serving.release import packaging
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
 from serving.release.probe import HOST, ProbeError, Service, probe_bento, serve_bento
 from serving.runtime.errors import ModelFileError
@@ -187,7 +188,14 @@ def test_a_bento_asks_for_the_locked_packages_of_the_runtime_only(bento: BuiltBe
     names = {line.partition("==")[0] for line in wanted}
     assert names == {"bentoml", "numpy", "pydantic", "tzdata", "xgboost-cpu"}
     lock = (ROOT / "requirements/serve.txt").read_text()
-    assert all(line in lock for line in wanted)
+    assert all("==" in line and f"{line} " in lock for line in wanted)
+
+
+def test_a_model_of_scikit_learn_asks_for_its_packages_too(trained: Trained) -> None:
+    files = {"model.skops": "0" * 64}
+    manifest = trained.fitted.model.manifest.model_copy(update={"files": files})
+    names = {pin.partition("==")[0] for pin in packaging._requirements(manifest)}
+    assert names >= {"scikit-learn", "skops"}
 
 
 def test_a_version_that_is_built_again_is_replaced(

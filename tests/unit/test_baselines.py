@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from evaluation_cases import part_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.training_set import Part
 from serving.runtime.history import Series
 from serving.runtime.spec import ForecastSpec
+from tests.unit.evaluation_cases import part_of
 
 START = np.datetime64("2024-01-01T00", "s")
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
-from model_cases import FOREST, diabetes, forecast_data, forecast_spec, iris
 from sklearn.ensemble import RandomForestRegressor
 
 from ml_assets.core import boosting
 from ml_assets.core.errors import TrainingError
 from ml_assets.core.training import Fitted, fit
 from ml_assets.core.training_set import Part, TrainingSet
+from tests.unit.model_cases import FOREST, diabetes, forecast_data, forecast_spec, iris
 
 FOREST_REGRESSOR: dict[str, Any] = {
     "type": "sklearn.ensemble.RandomForestRegressor",
@@ -97,8 +97,8 @@ def test_a_forest_forecasts_better_than_the_last_value() -> None:
         (FOREST_REGRESSOR | {"parameters": {"n_estimators": -5}}, "can't be fitted: .*n_estim"),
         ({"type": "collections.OrderedDict", "parameters": {}}, "no method 'fit'"),
         (
-            {"type": "test_estimators.HomeMade", "parameters": {}},
-            r"test_estimators\.HomeMade, which",
+            {"type": f"{__name__}.HomeMade", "parameters": {}},
+            r"test_estimators\.HomeMade holds",
         ),
         ({"parameters": {"max_dept": 3}}, "no parameter 'max_dept'.*did you mean max_depth"),
         ({"parameters": {"max_depth": "deep"}}, "max_depth expect int but value='deep'"),

@@ -2,7 +2,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 from numpy.typing import NDArray
 
 from ml_assets.core.baselines import naive_forecasts, training_scale
@@ -10,6 +9,7 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.evaluation import Evaluation, evaluate
 from ml_assets.core.metrics import TargetScale
 from ml_assets.core.training import fit
+from tests.unit.evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 
 UNIT = TargetScale(mean=0.0, std=2.0)
 SPEC = forecast_spec()

@@ -4,16 +4,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_cases import (
-    Values,
-    diabetes,
-    forecast_spec,
-    iris,
-    readings,
-    table_set,
-    table_spec,
-    training_set,
-)
 from numpy.typing import NDArray
 
 from ml_assets.core.leaks import ColumnShare, explained_shares, find_leaks, probe_columns
@@ -29,6 +19,16 @@ from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.spec import FeatureSpec
+from tests.unit.evaluation_cases import (
+    Values,
+    diabetes,
+    forecast_spec,
+    iris,
+    readings,
+    table_set,
+    table_spec,
+    training_set,
+)
 
 GATES = GateSpec()
 SPEC = forecast_spec()

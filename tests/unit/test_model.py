@@ -9,7 +9,11 @@ import pytest
 import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
-from model_cases import (
+
+from ml_assets.core.training import fit, save
+from serving.runtime.errors import RequestError
+from serving.runtime.model import Model
+from tests.unit.model_cases import (
     FOREST,
     HORIZON,
     diabetes,
@@ -18,10 +22,6 @@ from model_cases import (
     forecast_spec,
     iris,
 )
-
-from ml_assets.core.training import fit, save
-from serving.runtime.errors import RequestError
-from serving.runtime.model import Model
 
 FOREST_REGRESSOR: dict[str, Any] = {
     "type": "sklearn.ensemble.RandomForestRegressor",

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import skops.io
-from model_cases import FOREST, HORIZON, diabetes, forecast_model
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.preprocessing import FunctionTransformer
 
@@ -17,6 +16,7 @@ from ml_assets.core.training import fit, save
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256
 from serving.runtime.model import Model
+from tests.unit.model_cases import FOREST, HORIZON, diabetes, forecast_model
 
 FOREST_REGRESSOR: dict[str, Any] = {
     "type": "sklearn.ensemble.RandomForestRegressor",

@@ -6,7 +6,6 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -15,6 +14,7 @@ from ml_assets.core.baselines import naive_forecasts, training_scale
 from ml_assets.core.evaluation import EntityErrors, Evaluation, evaluate
 from ml_assets.core.study import TrialRecord, TuningResult
 from ml_assets.core.training_set import Part
+from tests.unit.evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 
 SPEC = forecast_spec()
 SERIES = [readings("a"), readings("b", seed=2)]

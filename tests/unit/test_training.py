@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
-from model_cases import FOREST, diabetes, forecast_data, forecast_spec, iris, table_data, table_spec
 from sklearn.metrics import log_loss
 
 from ml_assets.core.errors import StateError
@@ -19,6 +18,15 @@ from ml_assets.core.training import Fitted, fit, save
 from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.errors import ModelFileError
 from serving.runtime.model import Model
+from tests.unit.model_cases import (
+    FOREST,
+    diabetes,
+    forecast_data,
+    forecast_spec,
+    iris,
+    table_data,
+    table_spec,
+)
 
 FOREST_REGRESSOR: dict[str, Any] = {
     "type": "sklearn.ensemble.RandomForestRegressor",
@@ -70,7 +78,7 @@ def noisy(data: TrainingSet, *, scale: float) -> TrainingSet:
 
 PRINT_DIGEST = """
 import hashlib
-from test_training import fit_forecast
+from tests.unit.test_training import fit_forecast
 print(hashlib.sha256(fit_forecast(parameters={}).contents["model.ubj"]).hexdigest())
 """
 SAMPLED = {"max_depth": 3, "subsample": 0.5, "colsample_bytree": 0.5}
@@ -91,7 +99,7 @@ def test_the_number_of_threads_does_not_change_the_bytes() -> None:
 
 
 def test_a_fresh_process_gives_the_same_bytes() -> None:
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     printed = subprocess.run(
         [sys.executable, "-c", PRINT_DIGEST],

@@ -7,7 +7,6 @@ from typing import Any
 
 import optuna
 import pytest
-from evaluation_cases import iris, table_set, table_spec
 
 from ml_assets.core.errors import StateError, TrainingError
 from ml_assets.core.spec import PipelineSpec
@@ -15,6 +14,7 @@ from ml_assets.core.study import TrialRecord, TuningResult, study_name
 from ml_assets.core.training import fit
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.tuning import tune
+from tests.unit.evaluation_cases import iris, table_set, table_spec
 
 COLUMNS = list(iris().columns[:-1])
 SPACE = {
