@@ -48,7 +48,7 @@ serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
 
 .PHONY: test
 test: setup ## Run all tests that need no Docker
-	@$(BIN)/pytest -m "not docker"
+	@$(BIN)/pytest -m "not docker" -n auto --dist loadfile
 
 .PHONY: check
 check: setup ## Format, lint, types, import floors, YAML

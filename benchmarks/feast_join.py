@@ -105,7 +105,9 @@ def timed_join(spec: PipelineSpec, path: Path, store: str) -> tuple[float, int, 
     begin = time.perf_counter()
     joined = join(spec, path.parent, keys)
     seconds, peak = time.perf_counter() - begin, peak_memory() - before
-    checksum = sum(float(joined[name].sum(dtype=np.float64)) for name in spec.feature_names)
+    checksum = sum(
+        float(joined[name].to_numpy().sum(dtype=np.float64)) for name in spec.feature_names
+    )
     return seconds, peak, checksum
 
 

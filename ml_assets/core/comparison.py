@@ -17,7 +17,6 @@ from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.model import Model
 
-
 Predictions = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 

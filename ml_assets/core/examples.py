@@ -25,7 +25,8 @@ def example_rows(dataset: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
     newest = one[one[timestamp] > one[timestamp].iloc[-1] - pd.Timedelta(seconds=reach)]
     text = newest[timestamp].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     names = [timestamp, *spec.columns.numeric, *([entity] if entity else [])]
-    return newest.assign(**{timestamp: text})[names].reset_index(drop=True)
+    shown: pd.DataFrame = newest.assign(**{timestamp: text})[names]
+    return shown.reset_index(drop=True)
 
 
 def request_of(example: pd.DataFrame) -> dict[str, list[object]]:

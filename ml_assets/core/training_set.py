@@ -124,8 +124,12 @@ def _labels_of(
     frame = pd.DataFrame(windows[keep], columns=label_names(spec))
     frame.insert(0, "entity", series.entity)
     frame.insert(1, "event_timestamp", _utc(origins[keep]))
-    frame["split"] = pd.Categorical.from_codes(span[keep], categories=list(PARTS))
+    frame["split"] = _part_names(span[keep])
     return frame
+
+
+def _part_names(codes: NDArray[np.integer]) -> pd.Categorical:
+    return pd.Categorical(np.array(PARTS)[codes], categories=pd.Index(PARTS))
 
 
 def _utc(timestamps: NDArray[np.datetime64]) -> pd.DatetimeIndex:
@@ -154,9 +158,7 @@ def tabular_labels(table: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
     )
     codes = np.zeros(len(table), dtype=np.int8)
     codes[validation], codes[test] = 1, 2
-    return row_keys(len(table)).assign(
-        label=labels.to_numpy(), split=pd.Categorical.from_codes(codes, categories=list(PARTS))
-    )
+    return row_keys(len(table)).assign(label=labels.to_numpy(), split=_part_names(codes))
 
 
 def row_keys(rows: int) -> pd.DataFrame:
@@ -168,7 +170,7 @@ def row_keys(rows: int) -> pd.DataFrame:
 def complete_rows(joined: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
     """The rows that have all features; near gaps and at the start of a series some have none."""
     known = np.logical_and.reduce([joined[name].notna() for name in spec.feature_names])
-    return joined if known.all() else joined[known]
+    return joined if known.all() else joined.take(np.flatnonzero(known))
 
 
 def load_training_set(frame: pd.DataFrame, spec: PipelineSpec) -> TrainingSet:

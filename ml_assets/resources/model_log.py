@@ -13,7 +13,7 @@ import serving
 if TYPE_CHECKING:
     from serving.runtime.model import ModelManifest
 
-LOADER = "serving.runtime.pyfunc"
+LOADER = "serving.pyfunc"
 REQUIREMENTS = ("numpy", "pandas", "pydantic", "tzdata", "xgboost-cpu")
 
 

@@ -62,6 +62,13 @@ def test_an_honest_forecast_has_no_suspect() -> None:
     assert suspects(found) == []
 
 
+def test_a_slow_series_does_not_make_every_column_a_suspect() -> None:
+    series = readings()
+    series.values[:, -1] = np.cumsum(np.random.default_rng(4).standard_normal(len(series.values)))
+    found = probe_columns(training_set([series], SPEC), SPEC, series=[series])
+    assert found[0].share < 0.5
+
+
 @pytest.mark.parametrize("steps", [1, 3, 6])
 def test_a_column_that_is_the_target_of_the_future_is_named(steps: int) -> None:
     found = probed(ahead(steps))
@@ -202,6 +209,11 @@ def test_feature_maths_that_sees_the_label_can_forecast_shuffled_readings(steps:
     quick = quick_version(SPEC)
     data = shuffled_forecast([readings()], quick, features=peeking(steps))
     assert skill_over_mean(data, quick) > 10 * GATES.shuffled_margin
+
+
+def test_the_quick_version_does_not_choose_its_rounds_on_the_labels_it_is_scored_on() -> None:
+    assert SPEC.estimator.early_stopping_rounds > 0
+    assert quick_version(SPEC).estimator.early_stopping_rounds == 0
 
 
 def test_shuffling_moves_the_target_only_and_keeps_its_values() -> None:

@@ -175,6 +175,10 @@ def test_a_search_that_is_killed_in_a_trial_finds_the_same_afterwards(tmp_path: 
     assert done.returncode == -9
     resumed = search(model(), tmp_path / "a")
     assert resumed.resumed == 3
+    storage = f"sqlite:///{tmp_path / 'a' / 'tuning.db'}"
+    states = [one.state for one in optuna.load_study(study_name=None, storage=storage).trials]
+    assert states.count(TrialState.FAIL) == 1
+    assert TrialState.RUNNING not in states
     assert tried(resumed) == tried(search(model(), tmp_path / "b"))
 
 
