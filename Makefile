@@ -1,5 +1,10 @@
 # Every command of the project; `make help` lists them.
 
+ifneq (,$(wildcard .env))
+include .env
+export
+endif
+
 MODEL  ?= transformer_temperature
 SOURCE ?=
 CONFIG ?=

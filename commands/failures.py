@@ -8,6 +8,11 @@ import dagster as dg
 from serving.runtime.errors import MLAssetsError
 
 
+INTERRUPTED = "DagsterExecutionInterruptedError"
+FAILED_CHECK = "DagsterAssetCheckFailedError"
+"""How Dagster's errors are called; a failed check has said why, and its step repeats its name."""
+
+
 class RunFailedError(MLAssetsError):
     """A run of a job failed; the message holds the reasons of the steps that failed."""
 
@@ -16,8 +21,11 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> NoReturn:
     """Raises what the failed steps of a run say.
 
     Raises:
-        RunFailedError: Always.
+        KeyboardInterrupt: Ctrl-C stopped a step, which Dagster takes for a failure.
+        RunFailedError: Otherwise.
     """
+    if any(_is_caused_by(failure, INTERRUPTED) for _, failure in _failures(result)):
+        raise KeyboardInterrupt
     reasons = [*_failed_gates(result), *_failed_steps(result)]
     run = f"run {result.run_id}; `make ui` shows it"
     raise RunFailedError("\n".join(reasons or ["the run failed"]) + f"\n({run})")
@@ -30,9 +38,19 @@ def _failed_gates(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for step, failure in _failures(result):
+        if not _is_caused_by(failure, FAILED_CHECK):
+            yield f"{step}: {_reason(failure)}"
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, Any]]:
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
-            yield f"{event.step_key.split('__', 1)[-1]}: {_reason(event.step_failure_data)}"
+            yield event.step_key.split("__", 1)[-1], event.step_failure_data
+
+
+def _is_caused_by(failure: Any, name: str) -> bool:
+    return failure.error is not None and failure.error.cls_name == name
 
 
 def _reason(failure: Any) -> str:

@@ -89,8 +89,17 @@ def test_the_same_reading_in_two_files_is_reported_in_the_second(tmp_path: Path)
         dataset(tmp_path, rows("a", 0, 1, 2), rows("a", 2, 3))
 
 
-def test_entities_may_have_the_same_timestamps(tmp_path: Path):
-    assert len(dataset(tmp_path, rows("a", 0, 1, 2), rows("b", 0, 1, 2))) == 6
+def test_entities_may_share_a_timestamp(tmp_path: Path):
+    # One begins at the very time at which the other ends.
+    assert len(dataset(tmp_path, rows("a", 0, 1, 2) + rows("b", 2, 3, 4))) == 6
+
+
+def test_an_empty_timestamp_is_one_problem_and_hides_no_other(tmp_path: Path):
+    empty = ("", "a", "1", "30")
+    with pytest.raises(DataError) as caught:
+        dataset(tmp_path, [*rows("a", 0, 1), empty, *rows("a", 3, 3)])
+    lines = str(caught.value).splitlines()
+    assert [line.partition("0.csv, ")[2][:6] for line in lines] == ["row 4,", "row 6,"]
 
 
 def test_at_most_five_problems_are_listed_in_the_order_of_the_rows(tmp_path: Path):
@@ -221,7 +230,7 @@ def test_the_report_says_how_old_the_newest_reading_is(tmp_path: Path):
 
 
 def test_the_report_finds_the_gaps_of_each_entity(tmp_path: Path):
-    frame = dataset(tmp_path, rows("a", 0, 1, 3, 9, 10), rows("b", 5, 6, 7))
+    frame = dataset(tmp_path, rows("a", 0, 1, 3, 9, 10), rows("b", 15, 16, 17))
     gaps = describe(frame, columns=COLUMNS, forecast=FORECAST, now=NOW).gaps
     assert [(gap.entity, gap.gaps, gap.missing_steps, gap.longest_steps) for gap in gaps] == [
         ("a", 2, 6, 5),
@@ -243,7 +252,7 @@ def test_the_report_finds_values_out_of_range_and_the_first_of_them(tmp_path: Pa
 
 
 def test_the_report_counts_duplicates_of_a_table_that_was_not_validated(tmp_path: Path):
-    frame = readings(tmp_path, rows("a", 0, 1, 1, 1)).frame
+    frame = readings(tmp_path, rows("a", 0, 1, 1, 1) + rows("b", 1, 2)).frame
     assert describe(frame, columns=COLUMNS, forecast=FORECAST, now=NOW).duplicates == 2
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ml_assets.core.training import fit, save
 from serving.runtime.errors import RequestError
+from serving.runtime.linear import BaseMatrix
 from serving.runtime.model import Model
 from tests.unit.model_cases import (
     FOREST,
@@ -96,6 +97,14 @@ def test_a_row_is_predicted_alike_in_every_batch(bundle: Path, chosen: list[int]
     together = model.predict(rows)
     np.testing.assert_array_equal(model.predict(rows[chosen]), together[chosen])
     np.testing.assert_array_equal(model.predict(rows[chosen[:1]]), together[chosen[:1]])
+
+
+def test_the_base_of_a_row_has_the_same_bits_in_every_batch() -> None:
+    random = np.random.default_rng(0)
+    base = BaseMatrix(np.arange(46), random.normal(size=(46, 24)), random.normal(size=24))
+    rows = random.normal(size=(600, 46)).astype(np.float32)
+    alone = np.concatenate([base.predict(rows[row : row + 1]) for row in range(len(rows))])
+    np.testing.assert_array_equal(base.predict(rows), alone)
 
 
 def test_a_row_is_predicted_alike_across_chunks(

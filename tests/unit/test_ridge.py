@@ -57,18 +57,31 @@ def _sklearn(
     return np.asarray(ridge.predict(scaler.transform(unseen.features)))
 
 
+def test_the_base_is_fitted_on_the_training_rows_alone() -> None:
+    odd = sample(2)
+    odd.labels[:] += 1000
+    base = fit_ridge(sample(1), odd, names=NAMES, of=NAMES)
+    assert base.intercept == pytest.approx([5, 7], abs=1)
+
+
 def test_only_the_named_features_are_used() -> None:
     base = fit_ridge(sample(1), sample(2), names=NAMES, of=("c", "a"))
     assert list(base.coefficients) == ["c", "a"]
     assert base.coefficients["a"][1] == pytest.approx(2, abs=0.5)
 
 
-@pytest.mark.parametrize("constant", [0, 1e6])
+@pytest.mark.parametrize("constant", [0, 0.1, 12_345.678])
 def test_a_constant_feature_gets_no_weight(constant: float) -> None:
     train, validation = sample(1), sample(2)
     for each in (train, validation):
         each.features[:, 1] = constant
     assert fit_ridge(train, validation, names=NAMES, of=NAMES).coefficients["b"] == [0, 0]
+
+
+def test_the_last_bits_in_which_processors_differ_are_rounded_off() -> None:
+    base = fit_ridge(sample(1, noise=1), sample(2, noise=1), names=NAMES, of=NAMES)
+    for values in (base.intercept, *base.coefficients.values()):
+        np.testing.assert_array_equal(values, np.array(values, dtype=np.float32))
 
 
 def test_equal_features_share_the_weight() -> None:

@@ -17,6 +17,7 @@ from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.training import Fitted, fit, save
 from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.errors import ModelFileError
+from serving.runtime.linear import LinearBase
 from serving.runtime.model import Model
 from tests.unit.model_cases import (
     FOREST,
@@ -93,8 +94,11 @@ def test_another_seed_gives_other_bytes() -> None:
     assert one.contents["model.ubj"] != other.contents["model.ubj"]
 
 
-def test_the_number_of_threads_does_not_change_the_bytes() -> None:
-    one, many = (fit_forecast(parameters=SAMPLED | {"nthread": count}) for count in (1, 3))
+@pytest.mark.parametrize("linear_base", [True, False])
+def test_the_number_of_threads_does_not_change_the_bytes(linear_base: bool) -> None:
+    spec = forecast_spec(linear_base=linear_base)
+    data = noisy(forecast_data(spec, hours=20_000), scale=3)
+    one, many = (fit(data, spec, parameters=SAMPLED | {"nthread": count}) for count in (1, 3))
     assert one.contents == many.contents
 
 
@@ -152,6 +156,18 @@ def test_the_test_span_is_not_read() -> None:
         data.feature_names, {**data.parts, "test": forecast_data(spec, seed=9).part("test")}
     )
     assert fit(without, spec).contents == fit(data, spec).contents
+
+
+def test_the_linear_base_is_fitted_on_the_training_span() -> None:
+    spec = forecast_spec(linear_base=True)
+    data = forecast_data(spec)
+    part = data.part("validation")
+    higher = Part(
+        part.entities, part.timestamps, part.features, part.labels.astype(np.float64) + 100
+    )
+    odd = TrainingSet(data.feature_names, {**data.parts, "validation": higher})
+    base = LinearBase.model_validate_json(fit(odd, spec).contents["base.json"])
+    assert np.abs(base.intercept).max() < 50
 
 
 def test_the_validation_span_is_not_fitted() -> None:

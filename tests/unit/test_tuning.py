@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from ml_assets.core.errors import StateError, TrainingError
 from ml_assets.core.spec import PipelineSpec
