@@ -7,7 +7,6 @@ import dagster as dg
 
 from serving.runtime.errors import MLAssetsError
 
-
 INTERRUPTED = "DagsterExecutionInterruptedError"
 FAILED_CHECK = "DagsterAssetCheckFailedError"
 """How Dagster's errors are called; a failed check has said why, and its step repeats its name."""

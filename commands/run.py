@@ -8,13 +8,16 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from sqlalchemy.exc import SQLAlchemyError
 
 from commands.failures import raise_failure
 from commands.progress import CONSOLE, step_lines
 from commands.release import ask_one_forecast, build_promoted
 from commands.summary import print_next_steps, print_results
 from ml_assets.components.model_pipeline import JOBS
+from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
+from ml_assets.resources.storage import require_space
 from ml_assets.settings import Settings
 from serving.runtime.errors import MLAssetsError, SpecError
 
@@ -25,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the job; returns the exit status: 0, 1 for a failed run, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
+        require_space(Settings.from_environment().home)
         _execute(_job(options.model, options.job), _run_config(options))
         if options.job == "train":
             _finish(options.model, Settings.from_environment())
@@ -60,8 +64,10 @@ def _run_config(options: argparse.Namespace) -> dict[str, Any]:
     if options.config:
         try:
             config = yaml.safe_load(options.config.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SpecError(f"{options.config} can't be read: {error}") from error
+        if not isinstance(config, dict):
+            raise SpecError(f"{options.config} holds no entries such as 'source: readings.csv'")
     return {**config, **({"source": options.source} if options.source else {})}
 
 
@@ -73,6 +79,9 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
         )
     except dg.DagsterInvalidConfigError as error:
         raise SpecError("; ".join(one.message for one in error.errors)) from error
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise StateError(f"Dagster's database fails: {reason}; is the disk full?") from error
     if not result.success:
         raise_failure(result)
 

@@ -43,15 +43,16 @@ def load_snapshot(spec: PipelineSpec, storage: Storage) -> Snapshot:
 def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
     """Reads and validates the source and keeps it as a snapshot named by its content."""
     from ml_assets.core.dataset import content_hash, describe, validate
+    from ml_assets.core.files import shown_uri
     from ml_assets.core.sources import read_source
 
-    readings = read_source(source, spec.columns)
+    readings = read_source(source, spec.columns, task=spec.task)
     table = validate(readings, columns=spec.columns, forecast=spec.forecast)
     version = content_hash(table)
     path = storage.file(spec.name, "datasets", f"{version}.parquet")
     if not path.exists():
         storage.write_frame(table, path)
-    pointer = {"version": version, "path": str(path), "source": source.uri, "rows": len(table)}
+    pointer = {"version": version, "path": str(path), "source": shown_uri(source.uri), "rows": len(table)}
     files = [{"uri": one.uri, "sha256": one.sha256, "rows": one.rows} for one in readings.files]
     storage.write_json(storage.file(spec.name, "dataset.json"), {**pointer, "files": files})
     report = describe(table, columns=spec.columns, forecast=spec.forecast, now=datetime.now(UTC))
@@ -59,7 +60,7 @@ def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
         data_version=dg.DataVersion(version),
         metadata={
             "dagster/row_count": len(table),
-            "source": source.uri,
+            "source": pointer["source"],
             "files": dg.MetadataValue.json(files),
             "path": dg.MetadataValue.path(path),
             "preview": preview(table),

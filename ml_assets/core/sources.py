@@ -80,7 +80,8 @@ def _built_in(uri: str, table: pd.DataFrame, layout: Layout) -> Readings:
         if kind == "number" and name != layout.columns.target and table[name].dtype != float:
             raise DataError(f"{uri}: column {name!r} holds no numbers; choose another in columns")
     file = SourceFile(uri, "", len(table), range(1, len(table) + 1))
-    return Readings(table[list(kinds)], (file,))
+    # A selection is a copy, which a large simulation can do without.
+    return Readings(table if [*kinds] == [*table.columns] else table[[*kinds]], (file,))
 
 
 def _simulated(uri: str) -> pd.DataFrame:

@@ -118,7 +118,8 @@ class FeatureStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The latest features of each entity, as a service would read them.
 
         Feast returns a row however old it is: compare ``event_timestamp`` with the age that the
-        use allows.
+        use allows. Its SQLite store keeps local time, so that an event in the hour that the host's
+        clocks skip in spring comes back an hour late; a host on UTC has no such hour.
 
         Returns:
             ``entity``, ``event_timestamp`` (UTC, whole seconds) and the features as float32, in

@@ -19,6 +19,8 @@ from pydantic import PrivateAttr
 from ml_assets.core.errors import StateError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+FREE_MIB = 50
+"""Least free space that a run begins with, so that no database of Dagster or MLflow fails later."""
 UNFINISHED = "~"
 """How the name of a file ends that is still being written, or whose writer was killed."""
 
@@ -51,11 +53,12 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Takes the model's files for this process until it ends, however it ends.
 
         Raises:
-            StateError: Another process holds them.
+            StateError: Another process holds them, or the disk is full.
         """
         if model in self._locks:
             return
         directory = self.directory(model)
+        require_space(directory)
         lock = FileLock(directory / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -140,14 +143,31 @@ def told_plainly(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_SPACE:
-            free = shutil.disk_usage(_existing(path)).free >> 20
-            raise StateError(
-                f"no space left to write {path} ({free} MiB free); free some space, or set "
-                "ML_ASSETS_HOME to a larger disk. Nothing was changed"
-            ) from error
+            raise _no_space(path) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise StateError(f"{path} can't be written: {error.strerror}") from error
         raise
+
+
+def require_space(directory: Path) -> None:
+    """Makes sure that a run has room to work.
+
+    Raises:
+        StateError: Less than `FREE_MIB` are free below ``directory``.
+    """
+    if _free_mib(directory) < FREE_MIB:
+        raise _no_space(directory)
+
+
+def _no_space(path: Path) -> StateError:
+    return StateError(
+        f"no space left to write {path} ({_free_mib(path)} MiB free); free some space, or set "
+        "ML_ASSETS_HOME to a larger disk. Nothing was changed"
+    )
+
+
+def _free_mib(path: Path) -> int:
+    return shutil.disk_usage(_existing(path)).free >> 20
 
 
 def _existing(path: Path) -> Path:

@@ -146,9 +146,8 @@ def test_a_finished_search_makes_no_more_trials(tmp_path: Path) -> None:
 KILLED_IN_A_TRIAL = """
     import os, signal, sys
     from pathlib import Path
-    sys.path.insert(0, sys.argv[2])
     from ml_assets.core import tuning
-    from test_tuning import model, search
+    from tests.unit.test_tuning import model, search
 
     fit, calls = tuning.fit, []
 
@@ -169,10 +168,8 @@ KILLED_IN_A_TRIAL = """
 
 def test_a_search_that_is_killed_in_a_trial_finds_the_same_afterwards(tmp_path: Path) -> None:
     code = textwrap.dedent(KILLED_IN_A_TRIAL)
-    here = str(Path(__file__).parent)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "a"), here], check=False, cwd=here + "/../.."
-    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == -9
     resumed = search(model(), tmp_path / "a")
     assert resumed.resumed == 3

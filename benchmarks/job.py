@@ -1,0 +1,123 @@
+"""The main job, as `make run` does it after installation, in an empty state directory."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import psutil
+
+from benchmarks.isolated import Cost
+from benchmarks.phases import MODEL
+
+ROOT = Path(__file__).parents[1]
+LIMIT_SECONDS = 90
+LIMIT_BYTES = 1_500_000_000
+EVERY = 0.05
+"""Seconds between two looks at the memory."""
+QUIET = {
+    "BENTOML_DO_NOT_TRACK": "true",
+    "DAGSTER_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One run of the job.
+
+    Attributes:
+        cost: Its peak memory is the sum over all processes, shared pages counted in each.
+        parts: Seconds until the first asset, of each asset, and after the last: the Bento is built,
+            served and asked one forecast.
+    """
+
+    cost: Cost
+    parts: Mapping[str, float]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it was quick and small enough."""
+        return self.cost.seconds <= LIMIT_SECONDS and self.cost.peak_bytes <= LIMIT_BYTES
+
+
+def run_job() -> JobRun:
+    """Runs the job on the default source.
+
+    Raises:
+        CalledProcessError: It failed; its output is in the error.
+    """
+    with TemporaryDirectory() as directory:
+        home = Path(directory)
+        environment = _environment(home)
+        begin, cpu_begin = time.time(), _children_seconds()
+        peak = _run_and_watch([sys.executable, "-m", "commands.run", MODEL], environment)
+        end = time.time()
+        cost = Cost(end - begin, _children_seconds() - cpu_begin, peak)
+        return JobRun(cost, _parts(home / "dagster", begin, end))
+
+
+def _environment(home: Path) -> dict[str, str]:
+    dagster_home = home / "dagster"
+    dagster_home.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", dagster_home)
+    state = {"ML_ASSETS_HOME": home, "DAGSTER_HOME": dagster_home, "BENTOML_HOME": home / "bentoml"}
+    inherited = {name: text for name, text in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**inherited, **QUIET, **{name: str(path) for name, path in state.items()}}
+
+
+def _run_and_watch(command: list[str], environment: Mapping[str, str]) -> int:
+    """Most bytes that the command and its children hold at a time."""
+    process = psutil.Popen(
+        command,
+        env=dict(environment),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _held(process))
+        time.sleep(EVERY)
+    output, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output)
+    return peak
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes of a process and its children; those that end meanwhile count nothing."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        try:
+            total += one.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _parts(dagster_home: Path, begin: float, end: float) -> dict[str, float]:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        run = instance.get_runs(limit=1)[0]
+        steps = instance.get_run_step_stats(run.run_id)
+    times = {
+        step.step_key.split("__", 1)[-1]: (step.start_time or begin, step.end_time or end)
+        for step in sorted(steps, key=lambda step: step.start_time or begin)
+    }
+    first, last = min(start for start, _ in times.values()), max(stop for _, stop in times.values())
+    assets = {name: stop - start for name, (start, stop) in times.items()}
+    return {"start": first - begin, **assets, "bento and answer": end - last}
