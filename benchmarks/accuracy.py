@@ -31,7 +31,7 @@ PUBLISHED: Mapping[str, float] = {
     "closed-form ridge on the last 168 values": 0.0263,
     "XGBoost on differences from the last value, 24 outputs": 0.0281,
 }
-"""MSE (scaled) measured with this protocol before the project began, as its data notes give them."""
+"""Scaled MSE, measured with this protocol before the project began (from its notes on the data)."""
 
 
 @dataclass(frozen=True)

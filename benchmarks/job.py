@@ -59,7 +59,7 @@ def run_job() -> JobRun:
         home = Path(directory)
         environment = _environment(home)
         begin, cpu_begin = time.time(), _children_seconds()
-        peak = _run_and_watch([sys.executable, "-m", "commands.run", MODEL], environment)
+        peak = _run_and_watch(environment, log=home / "output.txt")
         end = time.time()
         cost = Cost(end - begin, _children_seconds() - cpu_begin, peak)
         return JobRun(cost, _parts(home / "dagster", begin, end))
@@ -74,23 +74,18 @@ def _environment(home: Path) -> dict[str, str]:
     return {**inherited, **QUIET, **{name: str(path) for name, path in state.items()}}
 
 
-def _run_and_watch(command: list[str], environment: Mapping[str, str]) -> int:
-    """Most bytes that the command and its children hold at a time."""
-    process = psutil.Popen(
-        command,
-        env=dict(environment),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _held(process))
-        time.sleep(EVERY)
-    output, _ = process.communicate()
+def _run_and_watch(environment: Mapping[str, str], *, log: Path) -> int:
+    """Most bytes that the job and its children hold at a time."""
+    command, peak = [sys.executable, "-m", "commands.run", MODEL], 0
+    with log.open("w") as output:
+        process = psutil.Popen(
+            command, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+        while process.poll() is None:
+            peak = max(peak, _held(process))
+            time.sleep(EVERY)
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, output)
+        raise subprocess.CalledProcessError(process.returncode, command, log.read_text())
     return peak
 
 

@@ -124,22 +124,23 @@ class TestTrouble:
 
 
 MATERIALISE = """
-import pathlib, sys
+import itertools, operator, os, pathlib, signal, sys
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource
+
 home, spec, path, step = sys.argv[1:]
 if step:
-    import importlib, operator, os, signal
-    import feast.infra.registry.sql, feast.infra.online_stores.sqlite
-    owner, name = step.rsplit(".", 1)
-    calls = iter(range(5))
-    target = operator.attrgetter(owner.removeprefix("feast."))(feast)
-    original = getattr(target, name)
-    def killed(*arguments, **options):
-        if next(calls) == 3 or name.startswith("apply"):
+    import feast.infra.online_stores.sqlite, feast.infra.registry.sql
+    owner, name = step.removeprefix("feast.").rsplit(".", 1)
+    target = operator.attrgetter(owner)(feast)
+    original, calls = getattr(target, name), itertools.count(1)
+
+    def killed_at_the_second_call(*arguments, **options):
+        if next(calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments, **options)
-    setattr(target, name, killed)
+
+    setattr(target, name, killed_at_the_second_call)
 store = FeatureStoreResource(home=home)
 store.materialize(PipelineSpec.model_validate_json(spec), pathlib.Path(path))
 """

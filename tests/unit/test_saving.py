@@ -49,7 +49,7 @@ def test_a_directory_that_can_not_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_saved_model_says_which_time_zone_its_naive_timestamps_have(tmp_path: Path) -> None:
-    spec: PipelineSpec = forecast_spec()
+    spec = forecast_spec()
     manifest = save(
         fit(forecast_data(spec), spec), tmp_path, data_version="v1", input_ranges={"OT": (1, 2)}
     )

@@ -118,6 +118,7 @@ def test_boosting_stops_and_keeps_the_best_round() -> None:
     best = int(np.argmin(fitted.history))
     assert len(fitted.history) == best + 1 + 5 < 300
     assert booster_of(fitted).num_boosted_rounds() == best + 1
+    assert booster_of(fitted).attributes() == {}
     assert fitted.validation_error == fitted.history[best]
 
 
