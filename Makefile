@@ -18,6 +18,8 @@ export BENTOML_DO_NOT_TRACK := true
 export DAGSTER_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# Feast's SQLite store keeps local time, which summer time would shift.
+export TZ := UTC
 # Arrow gives memory back when it is done with it.
 export ARROW_DEFAULT_MEMORY_POOL := system
 

@@ -3,11 +3,11 @@
 import multiprocessing
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 Given = TypeVar("Given")
@@ -74,6 +74,14 @@ def _timed(
 
 
 def peak_memory() -> int:
-    """Most bytes that this process has held so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """Most bytes that this process has held so far.
+
+    Linux's ``ru_maxrss`` is no good here: a new process inherits it from the one that started it.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+    kibibytes = next(
+        line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")
+    )
+    return int(kibibytes) * 1024

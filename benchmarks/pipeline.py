@@ -49,16 +49,15 @@ class Line:
             peak = f"{self.cost.peak_bytes / MIB:,.0f}" if self.cost.peak_bytes else ""
             figures = [f"{self.cost.seconds:.1f}", f"{self.cost.cpu_seconds:.1f}", peak]
         met = {True: "met", False: "MISSED", None: ""}[self.is_met]
-        return _columns(self.name, *figures, self.found, self.target, met)
+        return _columns(self.name, figures, self.found, self.target, met)
 
 
-def _columns(
-    name: str, seconds: str, cpu: str, peak: str, found: str, target: str, met: str
-) -> str:
-    return f"{name:<34}{seconds:>8}{cpu:>8}{peak:>9}  {found:<44} {target:<30} {met}".rstrip()
+def _columns(name: str, figures: Sequence[str], found: str, target: str, met: str) -> str:
+    numbers = "".join(f"{figure:>9}" for figure in figures)
+    return f"{name:<34}{numbers}  {found:<44} {target:<30} {met}".rstrip()
 
 
-HEADING = _columns("", "seconds", "CPU s", "MiB", "found", "target", "")
+HEADING = _columns("", ["seconds", "CPU s", "MiB"], "found", "target", "")
 
 
 def job_lines(_options: Options) -> Iterator[Line]:

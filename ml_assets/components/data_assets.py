@@ -52,7 +52,12 @@ def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
     path = storage.file(spec.name, "datasets", f"{version}.parquet")
     if not path.exists():
         storage.write_frame(table, path)
-    pointer = {"version": version, "path": str(path), "source": shown_uri(source.uri), "rows": len(table)}
+    pointer = {
+        "version": version,
+        "path": str(path),
+        "source": shown_uri(source.uri),
+        "rows": len(table),
+    }
     files = [{"uri": one.uri, "sha256": one.sha256, "rows": one.rows} for one in readings.files]
     storage.write_json(storage.file(spec.name, "dataset.json"), {**pointer, "files": files})
     report = describe(table, columns=spec.columns, forecast=spec.forecast, now=datetime.now(UTC))

@@ -13,7 +13,7 @@ from serving.runtime.errors import ModelFileError
 
 BOOSTER_FILE = "model.ubj"
 SKOPS_FILE = "model.skops"
-FEW_ROWS = 64
+FEW_ROWS = 256
 
 TRUSTED_TYPES = (
     "sklearn._loss.loss.HalfTweedieLossIdentity",
