@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.phases import PHASES, Place, evaluation, shipped_spec
 from ml_assets.components.data_assets import load_snapshot
 from ml_assets.components.model_assets import load_data
-from ml_assets.core.baselines import training_scale
-from ml_assets.core.feature_table import series_of
-from ml_assets.core.metrics import forecast_metrics
+from ml_assets.core.evaluation.baselines import training_scale
+from ml_assets.core.evaluation.metrics import forecast_metrics
+from ml_assets.core.features.table import series_of
 from serving.runtime.model import Model
 
 SPLIT = {"train": 8640, "validation": 2880, "test": 2880}

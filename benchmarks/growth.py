@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from benchmarks.isolated import Cost, measured
 from benchmarks.phases import PHASES, Place, dataset, shipped_spec
-from ml_assets.core.simulator import simulate
+from ml_assets.core.dataset.simulator import simulate
 
 DAYS = 726
 """Days of readings of each transformer, 17,424 hours: as long as ETTh1."""

@@ -13,13 +13,13 @@ import yaml
 from ml_assets.components import data_assets
 from ml_assets.components.data_assets import load_snapshot
 from ml_assets.components.model_assets import load_data
-from ml_assets.core import plots
-from ml_assets.core.comparison import Comparison, compare
-from ml_assets.core.feature_table import series_of
-from ml_assets.core.gates import judge
-from ml_assets.core.leaks import find_leaks
+from ml_assets.core.evaluation import plots
+from ml_assets.core.evaluation.comparison import Comparison, compare
+from ml_assets.core.evaluation.gates import judge
+from ml_assets.core.evaluation.leaks import find_leaks
+from ml_assets.core.features.table import series_of
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training import fit, save
+from ml_assets.core.training.fitting import fit, save
 from ml_assets.resources.feast import FeatureStoreResource
 from ml_assets.resources.storage import Storage
 from serving.runtime.model import Model

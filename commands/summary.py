@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from commands.progress import CONSOLE
-from ml_assets.core.evaluation import Evaluation
+from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
 from ml_assets.settings import Settings
 

@@ -15,7 +15,7 @@ from ml_assets.resources.feast import FeatureStoreResource
 from ml_assets.resources.storage import Storage
 
 if TYPE_CHECKING:
-    from ml_assets.core.dataset_report import DatasetReport, EntityGaps
+    from ml_assets.core.dataset.report import DatasetReport, EntityGaps
 
 DATASET_CHECKS = ("columns_and_types", "duplicates", "gaps", "ranges", "staleness")
 FEATURE_CHECKS = ("finite", "no_future_leak")
@@ -42,9 +42,9 @@ def load_snapshot(spec: PipelineSpec, storage: Storage) -> Snapshot:
 
 def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
     """Reads and validates the source and keeps it as a snapshot named by its content."""
-    from ml_assets.core.dataset import content_hash, describe, validate
-    from ml_assets.core.files import shown_uri
-    from ml_assets.core.sources import read_source
+    from ml_assets.core.dataset.files import shown_uri
+    from ml_assets.core.dataset.snapshot import content_hash, describe, validate
+    from ml_assets.core.dataset.sources import read_source
 
     readings = read_source(source, spec.columns, task=spec.task)
     table = validate(readings, columns=spec.columns, forecast=spec.forecast)
@@ -136,7 +136,7 @@ def _gaps_in_words(report: "DatasetReport", longest: "EntityGaps | None", max_ga
 
 def features(spec: PipelineSpec, storage: Storage, store: FeatureStoreResource) -> Result:
     """Computes the feature table and makes it known to Feast."""
-    from ml_assets.core.feature_table import feature_table
+    from ml_assets.core.features.table import feature_table
 
     snapshot = load_snapshot(spec, storage)
     table = feature_table(snapshot.frame, spec)
@@ -159,7 +159,7 @@ def feature_checks(
     """The features' checks: all numbers finite, and none from the future."""
     import numpy as np
 
-    from ml_assets.core.feature_table import future_leaks, series_of
+    from ml_assets.core.features.table import future_leaks, series_of
 
     values = table[list(spec.feature_names)].to_numpy()
     unfit = [
@@ -189,8 +189,8 @@ def feature_checks(
 
 def training_set(spec: PipelineSpec, storage: Storage, store: FeatureStoreResource) -> Result:
     """Joins labels with the features that were known at their origins."""
-    from ml_assets.core.feature_table import series_of
-    from ml_assets.core.training_set import complete_rows, forecast_labels, tabular_labels
+    from ml_assets.core.features.table import series_of
+    from ml_assets.core.features.training_set import complete_rows, forecast_labels, tabular_labels
 
     snapshot = load_snapshot(spec, storage)
     if spec.forecast:

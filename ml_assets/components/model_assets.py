@@ -16,9 +16,9 @@ from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.resources.storage import Storage
 
 if TYPE_CHECKING:
-    from ml_assets.core.comparison import Comparison
-    from ml_assets.core.training import Fitted
-    from ml_assets.core.training_set import TrainingSet
+    from ml_assets.core.evaluation.comparison import Comparison
+    from ml_assets.core.features.training_set import TrainingSet
+    from ml_assets.core.training.fitting import Fitted
     from serving.runtime.history import Series
     from serving.runtime.model import Model
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 def load_data(spec: PipelineSpec, storage: Storage) -> "TrainingSet":
     """The training set on disk."""
-    from ml_assets.core.training_set import load_training_set
+    from ml_assets.core.features.training_set import load_training_set
 
     path = storage.file(spec.name, "training_set.parquet")
     return load_training_set(storage.read_frame(path, made_by="training_set"), spec)
@@ -36,8 +36,8 @@ def load_data(spec: PipelineSpec, storage: Storage) -> "TrainingSet":
 
 def best_params(spec: PipelineSpec, trials: int, storage: Storage, mlflow: Any) -> Result:
     """Searches parameters on the validation span and keeps the best."""
-    from ml_assets.core import plots
-    from ml_assets.core.tuning import tune
+    from ml_assets.core.evaluation import plots
+    from ml_assets.core.training.tuning import tune
 
     found = tune(
         load_data(spec, storage),
@@ -93,7 +93,7 @@ def model(
         The candidate's version, and the asset's result.
     """
     from ml_assets.core.examples import example_rows, input_ranges, request_of
-    from ml_assets.core.training import fit, save
+    from ml_assets.core.training.fitting import fit, save
     from ml_assets.resources.model_log import log_bundle
 
     data, snapshot = load_data(spec, storage), load_snapshot(spec, storage)
@@ -130,7 +130,7 @@ def model(
 def _log_fit(
     fitted: "Fitted", spec: PipelineSpec, tags: Mapping[str, str], mlflow: Any
 ) -> dict[str, dg.MetadataValue]:
-    from ml_assets.core import plots
+    from ml_assets.core.evaluation import plots
 
     mlflow.set_tags(dict(tags))
     mlflow.log_params({"estimator": spec.estimator.type, **fitted.parameters})
@@ -144,9 +144,9 @@ def evaluation(
     spec: PipelineSpec, storage: Storage, registry: ModelRegistry, mlflow: Any
 ) -> Result:
     """Measures candidate, production and baselines on the same rows, and judges the candidate."""
-    from ml_assets.core.feature_table import series_of
-    from ml_assets.core.gates import judge
-    from ml_assets.core.leaks import find_leaks
+    from ml_assets.core.evaluation.gates import judge
+    from ml_assets.core.evaluation.leaks import find_leaks
+    from ml_assets.core.features.table import series_of
     from ml_assets.core.promotion import EvaluationRecord
 
     candidate = registry.require(spec.name, "staging")
@@ -193,7 +193,7 @@ def _compare(
     candidate: RegisteredVersion,
     production: RegisteredVersion | None,
 ) -> "Comparison":
-    from ml_assets.core.comparison import compare
+    from ml_assets.core.evaluation.comparison import compare
 
     return compare(
         data,
@@ -259,7 +259,7 @@ def promotion(
 def _figures(
     compared: "Comparison", data: "TrainingSet", series: "Sequence[Series]", spec: PipelineSpec
 ) -> dict[str, Any]:
-    from ml_assets.core import plots
+    from ml_assets.core.evaluation import plots
 
     measured, test = compared.evaluation, data.part("test")
     candidate = compared.predictions["candidate"]

@@ -42,7 +42,7 @@ def metric_table(metrics: Mapping[str, Mapping[str, float]]) -> dg.MarkdownMetad
 
 def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
     """A plot, inside the metadata itself, so that it is there without any server."""
-    from ml_assets.core.plots import to_png
+    from ml_assets.core.evaluation.plots import to_png
 
     encoded = base64.b64encode(to_png(figure)).decode()
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ml_assets.core.features.training_set import TrainingSet
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import TrainingSet
 
 TABLE_ROWS = 5
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pydantic import AwareDatetime
 
 from ml_assets.core.errors import RegistryError
-from ml_assets.core.evaluation import Evaluation
-from ml_assets.core.gates import GateResult
+from ml_assets.core.evaluation.gates import GateResult
+from ml_assets.core.evaluation.measuring import Evaluation
 from serving.runtime.spec import FrozenModel
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from feast import FeatureStore
 
-from ml_assets.core.feature_table import feature_table, series_of
-from ml_assets.core.simulator import simulate
+from ml_assets.core.dataset.simulator import simulate
+from ml_assets.core.features.table import feature_table, series_of
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.feature_repo import KEYS
 from ml_assets.feature_repo.definitions import view_name

@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ml_assets.core import files
-from ml_assets.core.dataset import content_hash
+from ml_assets.core.dataset import files
+from ml_assets.core.dataset.snapshot import content_hash
+from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import DataError, SourceError
-from ml_assets.core.sources import Readings, read_source
 from ml_assets.core.spec import SourceSpec
 from serving.runtime.spec import ColumnSpec
 

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.feature_table import feature_table, series_of
-from ml_assets.core.simulator import simulate
+from ml_assets.core.dataset.simulator import simulate
+from ml_assets.core.features.table import feature_table, series_of
+from ml_assets.core.features.training_set import forecast_labels, load_training_set
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training import Fitted, fit, save
-from ml_assets.core.training_set import forecast_labels, load_training_set
+from ml_assets.core.training.fitting import Fitted, fit, save
 from serving.release import packaging
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
 from serving.release.probe import HOST, ProbeError, Service, probe_bento, serve_bento

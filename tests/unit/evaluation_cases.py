@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_iris
 
-from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import (
+from ml_assets.core.features.training_set import (
     KEYS,
     Part,
     TrainingSet,
@@ -18,6 +17,7 @@ from ml_assets.core.training_set import (
     row_keys,
     tabular_labels,
 )
+from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_iris
 
+from ml_assets.core.features.training_set import PARTS, Part, TrainingSet
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training import Fitted, fit, save
-from ml_assets.core.training_set import PARTS, Part, TrainingSet
+from ml_assets.core.training.fitting import Fitted, fit, save
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 

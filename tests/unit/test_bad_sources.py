@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import DataError, SourceError
-from ml_assets.core.sources import Readings, read_source
 from ml_assets.core.spec import SourceSpec
 from serving.runtime.spec import ColumnSpec
 

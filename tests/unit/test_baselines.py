@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_assets.core.baselines import (
+from ml_assets.core.errors import DataError
+from ml_assets.core.evaluation.baselines import (
     class_names,
     class_prior,
     naive_forecasts,
@@ -11,8 +12,7 @@ from ml_assets.core.baselines import (
     training_mean,
     training_scale,
 )
-from ml_assets.core.errors import DataError
-from ml_assets.core.training_set import Part
+from ml_assets.core.features.training_set import Part
 from serving.runtime.history import Series
 from serving.runtime.spec import ForecastSpec
 from tests.unit.evaluation_cases import part_of

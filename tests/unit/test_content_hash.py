@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_assets.core.dataset import content_hash
-from ml_assets.core.simulator import simulate
+from ml_assets.core.dataset.simulator import simulate
+from ml_assets.core.dataset.snapshot import content_hash
 
 
 def simulated() -> pd.DataFrame:

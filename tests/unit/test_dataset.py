@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.dataset import content_hash, describe, validate
+from ml_assets.core.dataset.snapshot import content_hash, describe, validate
+from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import DataError
-from ml_assets.core.sources import Readings, read_source
 from ml_assets.core.spec import SourceSpec
 from serving.runtime.spec import ColumnSpec, ForecastSpec
 

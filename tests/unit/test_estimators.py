@@ -8,10 +8,10 @@ import pytest
 import xgboost
 from sklearn.ensemble import RandomForestRegressor
 
-from ml_assets.core import boosting
 from ml_assets.core.errors import TrainingError
-from ml_assets.core.training import Fitted, fit
-from ml_assets.core.training_set import Part, TrainingSet
+from ml_assets.core.features.training_set import Part, TrainingSet
+from ml_assets.core.training import boosting
+from ml_assets.core.training.fitting import Fitted, fit
 from tests.unit.model_cases import FOREST, diabetes, forecast_data, forecast_spec, iris
 
 FOREST_REGRESSOR: dict[str, Any] = {

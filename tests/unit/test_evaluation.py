@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml_assets.core.baselines import naive_forecasts, training_scale
 from ml_assets.core.errors import DataError
-from ml_assets.core.evaluation import Evaluation, evaluate
-from ml_assets.core.metrics import TargetScale
-from ml_assets.core.training import fit
+from ml_assets.core.evaluation.baselines import naive_forecasts, training_scale
+from ml_assets.core.evaluation.measuring import Evaluation, evaluate
+from ml_assets.core.evaluation.metrics import TargetScale
+from ml_assets.core.training.fitting import fit
 from tests.unit.evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 
 UNIT = TargetScale(mean=0.0, std=2.0)

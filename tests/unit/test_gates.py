@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ml_assets.core.evaluation import Evaluation, RowSpan
-from ml_assets.core.gates import GateResult, gate_names, judge, within_margin
-from ml_assets.core.leaks import ColumnShare, LeakReport
+from ml_assets.core.evaluation.gates import GateResult, gate_names, judge, within_margin
+from ml_assets.core.evaluation.leaks import ColumnShare, LeakReport
+from ml_assets.core.evaluation.measuring import Evaluation, RowSpan
 from ml_assets.core.spec import GateSpec
 from serving.runtime.errors import SpecError
 from serving.runtime.spec import Task

@@ -6,16 +6,16 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from ml_assets.core.leaks import ColumnShare, explained_shares, find_leaks, probe_columns
-from ml_assets.core.shuffled import (
+from ml_assets.core.evaluation.leaks import ColumnShare, explained_shares, find_leaks, probe_columns
+from ml_assets.core.evaluation.shuffled import (
     quick_version,
     shuffled_forecast,
     shuffled_skill,
     shuffled_table,
     skill_over_mean,
 )
+from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.spec import GateSpec, PipelineSpec
-from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.spec import FeatureSpec

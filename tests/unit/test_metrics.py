@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.metrics import (
+from ml_assets.core.evaluation.metrics import (
     TargetScale,
     align_classes,
     calibration_error,

@@ -10,7 +10,7 @@ import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_assets.core.training import fit, save
+from ml_assets.core.training.fitting import fit, save
 from serving.runtime.errors import RequestError
 from serving.runtime.linear import BaseMatrix
 from serving.runtime.model import Model

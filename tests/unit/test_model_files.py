@@ -12,7 +12,7 @@ import skops.io
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.preprocessing import FunctionTransformer
 
-from ml_assets.core.training import fit, save
+from ml_assets.core.training.fitting import fit, save
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256
 from serving.runtime.model import Model

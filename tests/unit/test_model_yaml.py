@@ -8,11 +8,16 @@ import pytest
 import yaml
 
 import ml_assets
-from ml_assets.core.boosting import check_parameters
-from ml_assets.core.feature_table import feature_table, series_of
+from ml_assets.core.features.table import feature_table, series_of
+from ml_assets.core.features.training_set import (
+    KEYS,
+    TrainingSet,
+    forecast_labels,
+    load_training_set,
+)
 from ml_assets.core.spec import PipelineSpec, SplitSpec
-from ml_assets.core.training import fit
-from ml_assets.core.training_set import KEYS, TrainingSet, forecast_labels, load_training_set
+from ml_assets.core.training.boosting import check_parameters
+from ml_assets.core.training.fitting import fit
 
 DEFS = Path(ml_assets.__file__).parent / "defs"
 MODELS = sorted(path.parent.name for path in DEFS.glob("*/defs.yaml"))

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from ml_assets.core import plots
-from ml_assets.core.baselines import naive_forecasts, training_scale
-from ml_assets.core.evaluation import EntityErrors, Evaluation, evaluate
-from ml_assets.core.study import TrialRecord, TuningResult
-from ml_assets.core.training_set import Part
+from ml_assets.core.evaluation import plots
+from ml_assets.core.evaluation.baselines import naive_forecasts, training_scale
+from ml_assets.core.evaluation.measuring import EntityErrors, Evaluation, evaluate
+from ml_assets.core.features.training_set import Part
+from ml_assets.core.training.study import TrialRecord, TuningResult
 from tests.unit.evaluation_cases import forecast_spec, part_of, readings, table_spec, training_set
 
 SPEC = forecast_spec()
@@ -224,5 +224,7 @@ def test_too_few_trials_say_so() -> None:
 
 
 def test_plots_leave_pyplot_alone() -> None:
-    code = "import sys, ml_assets.core.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "import sys, ml_assets.core.evaluation.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

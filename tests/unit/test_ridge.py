@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from ml_assets.core.ridge import PENALTIES, Moments, fit_ridge
-from ml_assets.core.samples import Sample
+from ml_assets.core.training.ridge import PENALTIES, Moments, fit_ridge
+from ml_assets.core.training.samples import Sample
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel
 
 NAMES = ("a", "b", "c")
@@ -105,7 +105,7 @@ def test_a_sample_is_the_same_in_chunks_and_at_once(monkeypatch: pytest.MonkeyPa
     level = Sample(rows.features, rows.labels, TargetLevel(latest=0, columns=np.array([0, 2])))
     base = BaseMatrix(np.array([1]), np.array([[1.0, 2.0]]), np.array([0.0, 1.0]))
     at_once = Moments.of(level, np.arange(3)), level.seen(), level.minus(base).labels
-    monkeypatch.setattr("ml_assets.core.samples.CHUNK", 7)
+    monkeypatch.setattr("ml_assets.core.training.samples.CHUNK", 7)
     np.testing.assert_allclose(Moments.of(level, np.arange(3)).xx, at_once[0].xx)
     chunks = [features for features, _ in level.chunks()]
     assert max(map(len, chunks)) == 7

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml_assets.core.errors import StateError
-from ml_assets.core.training import Fitted, fit, save
+from ml_assets.core.training.fitting import Fitted, fit, save
 from serving.runtime.errors import ModelFileError
 from serving.runtime.model import Model
 from tests.unit.model_cases import FOREST, diabetes, forecast_data, forecast_spec

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.dataset import content_hash
+from ml_assets.core.dataset.simulator import OUTLIER, SPREAD, parse_simulation, simulate
+from ml_assets.core.dataset.snapshot import content_hash
+from ml_assets.core.dataset.transformer import READINGS
 from ml_assets.core.errors import SourceError
-from ml_assets.core.simulator import OUTLIER, SPREAD, parse_simulation, simulate
-from ml_assets.core.transformer import READINGS
 
 LAGS = (1, 24, 168)
 

@@ -12,8 +12,8 @@ import pytest
 import xgboost
 from sklearn.metrics import log_loss
 
-from ml_assets.core.training import Fitted, fit
-from ml_assets.core.training_set import Part, TrainingSet
+from ml_assets.core.features.training_set import Part, TrainingSet
+from ml_assets.core.training.fitting import Fitted, fit
 from serving.runtime.linear import LinearBase
 from tests.unit.model_cases import (
     FOREST,

@@ -10,11 +10,11 @@ import pytest
 from optuna.trial import TrialState
 
 from ml_assets.core.errors import StateError, TrainingError
+from ml_assets.core.features.training_set import TrainingSet
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.study import TrialRecord, TuningResult, study_name
-from ml_assets.core.training import fit
-from ml_assets.core.training_set import TrainingSet
-from ml_assets.core.tuning import tune
+from ml_assets.core.training.fitting import fit
+from ml_assets.core.training.study import TrialRecord, TuningResult, study_name
+from ml_assets.core.training.tuning import tune
 from tests.unit.evaluation_cases import iris, table_set, table_spec
 
 COLUMNS = list(iris().columns[:-1])
@@ -147,7 +147,7 @@ def test_a_finished_search_makes_no_more_trials(tmp_path: Path) -> None:
 KILLED_IN_A_TRIAL = """
     import os, signal, sys
     from pathlib import Path
-    from ml_assets.core import tuning
+    from ml_assets.core.training import tuning
     from tests.unit.test_tuning import model, search
 
     fit, calls = tuning.fit, []

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml_assets.core.baselines import class_names, class_prior
-from ml_assets.core.metrics import classification_metrics, skill
-from ml_assets.core.spec import PipelineSpec, SplitSpec
-from ml_assets.core.training import fit
-from ml_assets.core.training_set import (
+from ml_assets.core.evaluation.baselines import class_names, class_prior
+from ml_assets.core.evaluation.metrics import classification_metrics, skill
+from ml_assets.core.features.training_set import (
     KEYS,
     Part,
     TrainingSet,
     forecast_labels,
     load_training_set,
 )
+from ml_assets.core.spec import PipelineSpec, SplitSpec
+from ml_assets.core.training.fitting import fit
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.model import XGBOOST

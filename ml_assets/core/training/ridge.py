@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_assets.core.samples import Sample
+from ml_assets.core.training.samples import Sample
 from serving.runtime.linear import LinearBase
 
 PENALTIES = 10.0 ** np.arange(-5, 1.5, 0.5)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_assets.core.boosting import OnRound, fit_booster
 from ml_assets.core.errors import StateError, TrainingError
-from ml_assets.core.estimators import Learnt, fit_estimator
-from ml_assets.core.ridge import fit_ridge
-from ml_assets.core.samples import Sample
+from ml_assets.core.features.training_set import Part, PartName, TrainingSet
 from ml_assets.core.spec import PipelineSpec, Scalar
-from ml_assets.core.training_set import Part, PartName, TrainingSet
+from ml_assets.core.training.boosting import OnRound, fit_booster
+from ml_assets.core.training.estimators import Learnt, fit_estimator
+from ml_assets.core.training.ridge import fit_ridge
+from ml_assets.core.training.samples import Sample
 from serving.runtime.estimators import BOOSTER_FILE, SKOPS_FILE
 from serving.runtime.files import MANIFEST, sha256
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel, linear_names

@@ -14,9 +14,9 @@ import xgboost
 from xgboost.callback import EarlyStopping, TrainingCallback
 
 from ml_assets.core.errors import TrainingError
-from ml_assets.core.estimators import Learnt
-from ml_assets.core.samples import Sample
 from ml_assets.core.spec import EstimatorSpec, Scalar
+from ml_assets.core.training.estimators import Learnt
+from ml_assets.core.training.samples import Sample
 
 OnRound = Callable[[int, float], None]
 

@@ -11,9 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ml_assets.core.dataset_report import DatasetReport, describe
-from ml_assets.core.errors import DataError
-from ml_assets.core.frames import (
+from ml_assets.core.dataset.frames import (
     ARROW_TEXT,
     TEXT,
     column_type,
@@ -21,8 +19,10 @@ from ml_assets.core.frames import (
     is_text,
     utc_times,
 )
-from ml_assets.core.schema import check_readings
-from ml_assets.core.sources import Readings
+from ml_assets.core.dataset.report import DatasetReport, describe
+from ml_assets.core.dataset.schema import check_readings
+from ml_assets.core.dataset.sources import Readings
+from ml_assets.core.errors import DataError
 from serving.runtime.spec import ColumnSpec, ForecastSpec
 
 __all__ = ["DatasetReport", "content_hash", "describe", "validate"]
@@ -44,7 +44,7 @@ def validate(
         order.
 
     Raises:
-        DataError: A rule of `ml_assets.core.schema` is broken, or an entity has fewer rows than
+        DataError: A rule of `ml_assets.core.dataset.schema` is broken, or an entity has fewer rows than
             lookback plus horizon.
     """
     check_readings(readings, columns, forecast)

@@ -3,11 +3,11 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml_assets.core.cells import Kind, has_offset, number_fault, time_fault
+from ml_assets.core.dataset.cells import Kind, has_offset, number_fault, time_fault
+from ml_assets.core.dataset.files import StoredFile
+from ml_assets.core.dataset.frames import ARROW_LOCAL_TIME, ARROW_NUMBER, ARROW_TEXT, ARROW_TIME
+from ml_assets.core.dataset.layout import Layout
 from ml_assets.core.errors import DataError
-from ml_assets.core.files import StoredFile
-from ml_assets.core.frames import ARROW_LOCAL_TIME, ARROW_NUMBER, ARROW_TEXT, ARROW_TIME
-from ml_assets.core.layout import Layout
 
 _NUMBERS = (
     pa.types.is_integer,

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml_assets.core.csv_diagnosis import line_numbers
-from ml_assets.core.csv_table import read_csv
+from ml_assets.core.dataset.csv_diagnosis import line_numbers
+from ml_assets.core.dataset.csv_table import read_csv
+from ml_assets.core.dataset.files import StoredFile
+from ml_assets.core.dataset.frames import ARROW_LOCAL_TIME, ARROW_TIME
+from ml_assets.core.dataset.layout import Layout
+from ml_assets.core.dataset.parquet_table import read_parquet
 from ml_assets.core.errors import DataError
-from ml_assets.core.files import StoredFile
-from ml_assets.core.frames import ARROW_LOCAL_TIME, ARROW_TIME
-from ml_assets.core.layout import Layout
-from ml_assets.core.parquet_table import read_parquet
 from serving.runtime.zones import local_to_utc
 
 YEARS = (1900, 2200)

@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.datasets import load_iris
 
+from ml_assets.core.dataset.files import stored_files
+from ml_assets.core.dataset.frames import ARROW_TEXT, TEXT, string_column
+from ml_assets.core.dataset.layout import Layout
+from ml_assets.core.dataset.simulator import parse_simulation, run
+from ml_assets.core.dataset.tables import SourceFile, read_table
 from ml_assets.core.errors import DataError, SourceError
-from ml_assets.core.files import stored_files
-from ml_assets.core.frames import ARROW_TEXT, TEXT, string_column
-from ml_assets.core.layout import Layout
-from ml_assets.core.simulator import parse_simulation, run
 from ml_assets.core.spec import SourceSpec
-from ml_assets.core.tables import SourceFile, read_table
 from serving.runtime.spec import ColumnSpec, Task
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def read_source(source: SourceSpec, columns: ColumnSpec, *, task: Task = "foreca
 
     Args:
         source: What to read: ``simulated://transformers?entities=3&days=730&seed=7`` (see
-            `ml_assets.core.simulator`), ``sklearn://iris``, or a path, glob, http(s) or s3 URL of
+            `ml_assets.core.dataset.simulator`), ``sklearn://iris``, or a path, glob, http(s) or s3 URL of
             CSV or Parquet files.
         columns: Which column is what. A file without the entity's column is one entity, called
             like the file without its suffix.

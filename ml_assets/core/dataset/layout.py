@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from ml_assets.core.cells import Kind
+from ml_assets.core.dataset.cells import Kind
 from ml_assets.core.errors import DataError
 from serving.runtime.spec import ColumnSpec
 

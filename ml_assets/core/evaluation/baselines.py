@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.metrics import TargetScale, class_codes, rows_by_entity
-from ml_assets.core.training_set import Part
+from ml_assets.core.evaluation.metrics import TargetScale, class_codes, rows_by_entity
+from ml_assets.core.features.training_set import Part
 from serving.runtime.history import Series
 from serving.runtime.spec import ForecastSpec, Task
 

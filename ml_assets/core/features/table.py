@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ml_assets.core.dataset.frames import entity_codes, utc_times
 from ml_assets.core.errors import DataError
-from ml_assets.core.frames import entity_codes, utc_times
+from ml_assets.core.features.training_set import KEYS, row_keys
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import KEYS, row_keys
 from serving.runtime.features import compute_features, latest_features
 from serving.runtime.history import Series, regularise
 

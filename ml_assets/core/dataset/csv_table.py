@@ -3,12 +3,12 @@
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from ml_assets.core.cells import MISSING, Kind, has_offset
-from ml_assets.core.csv_diagnosis import csv_rows, find_fault
+from ml_assets.core.dataset.cells import MISSING, Kind, has_offset
+from ml_assets.core.dataset.csv_diagnosis import csv_rows, find_fault
+from ml_assets.core.dataset.files import StoredFile
+from ml_assets.core.dataset.frames import ARROW_LOCAL_TIME, ARROW_NUMBER, ARROW_TEXT, ARROW_TIME
+from ml_assets.core.dataset.layout import Layout
 from ml_assets.core.errors import DataError
-from ml_assets.core.files import StoredFile
-from ml_assets.core.frames import ARROW_LOCAL_TIME, ARROW_NUMBER, ARROW_TEXT, ARROW_TIME
-from ml_assets.core.layout import Layout
 
 
 def read_csv(file: StoredFile, layout: Layout) -> pa.Table:

@@ -11,11 +11,11 @@ from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier
 
-from ml_assets.core.baselines import latest_readings
 from ml_assets.core.errors import DataError
-from ml_assets.core.shuffled import shuffled_skill
+from ml_assets.core.evaluation.baselines import latest_readings
+from ml_assets.core.evaluation.shuffled import shuffled_skill
+from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.history import Series
 from serving.runtime.spec import FeatureSpec, FrozenModel, Task
 

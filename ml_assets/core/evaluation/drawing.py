@@ -8,7 +8,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, Locator
 
-from ml_assets.core.evaluation import CANDIDATE, PRODUCTION
+from ml_assets.core.evaluation.measuring import CANDIDATE, PRODUCTION
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_assets.core.baselines import class_prior, naive_forecasts, training_mean, training_scale
 from ml_assets.core.errors import DataError
-from ml_assets.core.evaluation import CANDIDATE, PRODUCTION, Evaluation, evaluate
-from ml_assets.core.metrics import align_classes, rows_by_entity
+from ml_assets.core.evaluation.baselines import (
+    class_prior,
+    naive_forecasts,
+    training_mean,
+    training_scale,
+)
+from ml_assets.core.evaluation.measuring import CANDIDATE, PRODUCTION, Evaluation, evaluate
+from ml_assets.core.evaluation.metrics import align_classes, rows_by_entity
+from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import Part, TrainingSet
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.model import Model

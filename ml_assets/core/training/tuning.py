@@ -18,8 +18,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml_assets.core.errors import StateError, TrainingError
+from ml_assets.core.features.training_set import TrainingSet
 from ml_assets.core.spec import Dimension, PipelineSpec, Scalar
-from ml_assets.core.study import (
+from ml_assets.core.training.fitting import fit
+from ml_assets.core.training.study import (
     METRICS,
     REPORT_EVERY,
     TrialRecord,
@@ -31,8 +33,6 @@ from ml_assets.core.study import (
     sampler,
     study_name,
 )
-from ml_assets.core.training import fit
-from ml_assets.core.training_set import TrainingSet
 
 DEFAULTS = "defaults"
 SECONDS = "seconds"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_assets.core.errors import TrainingError
-from ml_assets.core.training_set import Part
+from ml_assets.core.features.training_set import Part
 from serving.runtime.linear import BaseMatrix, TargetLevel
 
 CHUNK = 65_536

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ml_assets.core.baselines import BASELINES, IN_WORDS
-from ml_assets.core.evaluation import Evaluation
-from ml_assets.core.leaks import LeakReport
-from ml_assets.core.metrics import LARGER_IS_BETTER
+from ml_assets.core.evaluation.baselines import BASELINES, IN_WORDS
+from ml_assets.core.evaluation.leaks import LeakReport
+from ml_assets.core.evaluation.measuring import Evaluation
+from ml_assets.core.evaluation.metrics import LARGER_IS_BETTER
 from ml_assets.core.spec import GateSpec
 from serving.runtime.errors import SpecError
 from serving.runtime.spec import FrozenModel, Task

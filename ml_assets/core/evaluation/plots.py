@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ml_assets.core.baselines import IN_WORDS
-from ml_assets.core.drawing import (
+from ml_assets.core.evaluation.baselines import IN_WORDS
+from ml_assets.core.evaluation.drawing import (
     BLACK,
     BLUE,
     CYCLE,
@@ -26,11 +26,11 @@ from ml_assets.core.drawing import (
     new,
     tidy,
 )
-from ml_assets.core.evaluation import Evaluation
-from ml_assets.core.metrics import CALIBRATION_BINS, Array, class_codes
+from ml_assets.core.evaluation.measuring import Evaluation
+from ml_assets.core.evaluation.metrics import CALIBRATION_BINS, Array, class_codes
+from ml_assets.core.features.training_set import Part
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.study import TuningResult
-from ml_assets.core.training_set import Part
+from ml_assets.core.training.study import TuningResult
 from serving.runtime.history import Series
 
 DPI = 100

@@ -2,7 +2,7 @@
 
 Columns as in the ETT data sets: ``date``, ``transformer``, the useful (``F``) and the useless
 (``L``) load on the high, middle and low voltage side (``HUFL`` ... ``LULL``), and the oil
-temperature ``OT``. `ml_assets.core.transformer` says how weather, load and oil behave; here come
+temperature ``OT``. `ml_assets.core.dataset.transformer` says how weather, load and oil behave; here come
 the faults, at the rates that the caller gives: hours that are absent, in outages of `OUTAGE` hours
 on average, and cells that are `OUTLIER` times their column's `SPREAD` off.
 
@@ -22,9 +22,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
+from ml_assets.core.dataset.frames import string_column
+from ml_assets.core.dataset.transformer import READINGS, Streams, Weather, readings, weather
 from ml_assets.core.errors import SourceError
-from ml_assets.core.frames import string_column
-from ml_assets.core.transformer import READINGS, Streams, Weather, readings, weather
 from serving.runtime.errors import SpecError
 from serving.runtime.spec import FrozenModel
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_assets.core.cells import MISSING, Kind, number_fault, text_fault, time_fault
+from ml_assets.core.dataset.cells import MISSING, Kind, number_fault, text_fault, time_fault
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -14,9 +14,9 @@ import pandas as pd
 import pandera.pandas as pandera
 from numpy.typing import NDArray
 
+from ml_assets.core.dataset.frames import TEXT, TIME, entity_codes, utc_times
+from ml_assets.core.dataset.sources import Readings
 from ml_assets.core.errors import DataError
-from ml_assets.core.frames import TEXT, TIME, entity_codes, utc_times
-from ml_assets.core.sources import Readings
 from serving.runtime.spec import ColumnSpec, ForecastSpec
 
 SHOWN = 5

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml_assets.core.frames import column_type, entity_codes, utc_times
+from ml_assets.core.dataset.frames import column_type, entity_codes, utc_times
 from serving.runtime.spec import ColumnSpec, ForecastSpec
 
 
@@ -84,7 +84,7 @@ class DatasetReport:
 def describe(
     frame: pd.DataFrame, *, columns: ColumnSpec, forecast: ForecastSpec | None, now: datetime
 ) -> DatasetReport:
-    """Looks through a dataset, as `ml_assets.core.dataset.validate` returns it.
+    """Looks through a dataset, as `ml_assets.core.dataset.snapshot.validate` returns it.
 
     Args:
         frame: Rows sorted by entity, then timestamp.

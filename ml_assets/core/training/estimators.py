@@ -15,8 +15,8 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 from skops.io.exceptions import UnsupportedTypeException
 
 from ml_assets.core.errors import TrainingError
-from ml_assets.core.samples import Sample
 from ml_assets.core.spec import Scalar
+from ml_assets.core.training.samples import Sample
 from serving.runtime.estimators import TRUSTED_TYPES, SklearnEstimator
 
 _log = logging.getLogger(__name__)

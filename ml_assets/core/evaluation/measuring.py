@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.metrics import (
+from ml_assets.core.evaluation.metrics import (
     Array,
     Scores,
     TargetScale,
@@ -22,8 +22,8 @@ from ml_assets.core.metrics import (
     rows_by_entity,
     skill,
 )
+from ml_assets.core.features.training_set import Part
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.core.training_set import Part
 from serving.runtime.spec import FrozenModel, Task
 
 Score = Callable[[Array, Array], Scores]

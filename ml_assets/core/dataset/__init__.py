@@ -1,0 +1,1 @@
+"""From a source to validated rows under the hash of their content."""

@@ -1,0 +1,1 @@
+"""Measures a candidate beside production and baselines, and judges it."""

@@ -1,0 +1,1 @@
+"""From readings to feature rows, labels and the training set."""
