@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from feast import FeatureStore, RepoConfig
 
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import KEYS
+from ml_assets.core.names import KEYS
 from ml_assets.feature_repo.definitions import view_name
 from ml_assets.resources.feast import FeatureStoreResource
 

@@ -52,7 +52,7 @@ def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
     path = storage.file(spec.name, "datasets", f"{version}.parquet")
     if not path.exists():
         storage.write_frame(table, path)
-    pointer = {
+    pointer: dict[str, str | int] = {
         "version": version,
         "path": str(path),
         "source": shown_uri(source.uri),
@@ -65,7 +65,7 @@ def dataset(spec: PipelineSpec, source: SourceSpec, storage: Storage) -> Result:
         data_version=dg.DataVersion(version),
         metadata={
             "dagster/row_count": len(table),
-            "source": pointer["source"],
+            "source": shown_uri(source.uri),
             "files": dg.MetadataValue.json(files),
             "path": dg.MetadataValue.path(path),
             "preview": preview(table),

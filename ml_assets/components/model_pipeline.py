@@ -176,7 +176,7 @@ class ModelPipeline(dg.Component):
             """Moves the alias `production` to the candidate and records who, when and why."""
             with self._alone(context, storage):
                 return model_assets.promotion(
-                    self.spec, storage, registry, mlflow, run_id=context.run_id
+                    self.spec, storage, registry, mlflow, run_id=context.run.run_id
                 )
 
         return promotion
@@ -239,7 +239,7 @@ class ModelPipeline(dg.Component):
     def _alone(self, context: dg.AssetExecutionContext, storage: Storage) -> Iterator[None]:
         """One run at a time works on a model, and its errors reach the user as they are."""
         try:
-            storage.claim(self.spec.name, run_id=context.run_id)
+            storage.claim(self.spec.name, run_id=context.run.run_id)
             yield
         except MLAssetsError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error

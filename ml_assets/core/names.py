@@ -1,8 +1,13 @@
-"""Names that definitions need before anything is computed; importing them costs nothing."""
+"""Names that several rooms share; importing them costs nothing."""
 
 from collections.abc import Mapping
 
 from serving.runtime.spec import Task
+
+JOIN_KEY = "entity"
+EVENT_TIMESTAMP = "event_timestamp"
+KEYS = [JOIN_KEY, EVENT_TIMESTAMP]
+"""The columns that every feature table and every point-in-time join has."""
 
 BASELINES: Mapping[Task, tuple[str, ...]] = {
     "forecast": ("persistence", "seasonal_naive"),
@@ -10,6 +15,13 @@ BASELINES: Mapping[Task, tuple[str, ...]] = {
     "classification": ("class_prior",),
 }
 """The naive predictions that a model of each task must beat."""
+
+METRICS: Mapping[Task, tuple[str, ...]] = {
+    "forecast": ("test_mse_scaled", "test_mae_scaled", "test_rmse", "test_mae"),
+    "regression": ("test_rmse", "test_mae", "test_r2"),
+    "classification": ("test_log_loss", "test_accuracy", "test_brier", "test_roc_auc"),
+}
+"""The metrics that may decide against production; the first is the task's usual one."""
 
 
 def gate_names(task: Task) -> tuple[str, ...]:

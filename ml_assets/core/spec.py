@@ -6,13 +6,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ml_assets.core.names import METRICS
 from serving.runtime.errors import SpecError
 from serving.runtime.spec import ColumnSpec, FeatureSpec, ForecastSpec, FrozenModel, Task, Timezone
 
 Scalar = bool | int | float | str
 Share = Annotated[float, Field(gt=0)]
 Metric = Literal[
-    "test_mse_scaled", "test_mae_scaled", "test_rmse", "test_mae", "test_log_loss", "test_accuracy"
+    "auto",
+    "test_mse_scaled",
+    "test_mae_scaled",
+    "test_rmse",
+    "test_mae",
+    "test_r2",
+    "test_log_loss",
+    "test_accuracy",
+    "test_brier",
+    "test_roc_auc",
 ]
 
 
@@ -93,7 +103,9 @@ class TuningSpec(FrozenModel):
 class GateSpec(FrozenModel):
     """What a candidate must fulfil before it is promoted."""
 
-    metric: Metric = Field(default="test_mse_scaled", description="The metric that decides.")
+    metric: Metric = Field(
+        default="auto", description="What is compared with production; auto: the task's usual one."
+    )
     min_skill: float = Field(
         default=0.0, description="Least skill over every naive baseline (1 - error / error)."
     )
@@ -140,6 +152,13 @@ class PipelineSpec(FrozenModel):
             self._check_forecast()
         elif self.forecast is not None or self.features.columns:
             raise SpecError(f"forecast and features.columns do not belong to task {self.task!r}")
+        if self.task == "classification" and self.estimator.linear_base:
+            raise SpecError("estimator.linear_base does not belong to task 'classification'")
+        if self.gates.metric not in ("auto", *METRICS[self.task]):
+            raise SpecError(
+                f"gates.metric {self.gates.metric!r} is not measured for task {self.task!r}; "
+                f"choose one of auto, {', '.join(METRICS[self.task])}"
+            )
         return self
 
     def _check_forecast(self) -> None:

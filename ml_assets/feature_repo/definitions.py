@@ -8,8 +8,8 @@ from pathlib import Path
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
 from feast.types import Float32, String
 
+from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import EVENT_TIMESTAMP, JOIN_KEY
 
 STEPS_TO_LIVE = 2
 """Age in steps at which a forecast's feature row is too old to be joined."""

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ml_assets.core.errors import DataError, StateError
+from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY, KEYS
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import EVENT_TIMESTAMP, JOIN_KEY, KEYS
 from ml_assets.resources.storage import told_plainly
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LOADER = "serving.pyfunc"
 REQUIREMENTS = ("numpy", "pandas", "pydantic", "tzdata", "xgboost-cpu")
+SKLEARN_REQUIREMENTS = ("scikit-learn", "skops")
 
 
 def log_bundle(
@@ -47,7 +49,7 @@ def log_bundle(
             code_paths=[str(code)],
             signature=infer_signature(example),
             input_example=example,
-            pip_requirements=_pinned(),
+            pip_requirements=_pinned(manifest),
             metadata=dict(metadata),
         )
     return str(info.model_uri)
@@ -60,7 +62,6 @@ def _copy_runtime(destination: Path) -> None:
     shutil.copytree(source, destination, ignore=ignored)
 
 
-def _pinned() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in REQUIREMENTS]
+def _pinned(manifest: "ModelManifest") -> list[str]:
+    names = REQUIREMENTS if manifest.estimator == "xgboost" else REQUIREMENTS + SKLEARN_REQUIREMENTS
+    return [f"{name}=={version(name)}" for name in names]

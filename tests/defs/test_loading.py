@@ -103,6 +103,7 @@ def test_every_field_of_the_schema_is_described() -> None:
         ({"forecast": None}, "needs the section forecast"),
         ({"features": {"columns": {"XX": {"lags": [0]}}}}, "features.columns names 'XX'"),
         ({"features": {"columns": {"OT": {"lags": [1]}}}}, "OT.lags must hold 0"),
+        ({"gates": {"metric": "test_log_loss"}}, "'test_log_loss' is not measured for task 'fo"),
         ({"features": {"timezone": "Mars/Base"}}, "unknown time zone 'Mars/Base'"),
         ({"features": {"columns": {"OT": {"lags": [0, 0]}}}}, "'OT_lag_0' is asked for twice"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import KEYS
+from ml_assets.core.names import KEYS
 
 START = pd.Timestamp("2024-03-30T00:00", tz="UTC")
 HOUR = pd.Timedelta(hours=1)

@@ -11,7 +11,7 @@ from feast import FeatureStore
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.features.table import feature_table, series_of
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import KEYS
+from ml_assets.core.names import KEYS
 from ml_assets.feature_repo.definitions import view_name
 from ml_assets.resources.feast import FeatureStoreResource, _repo_config
 from serving.runtime.features import latest_features

@@ -11,7 +11,7 @@ import pytest
 
 from ml_assets.core.errors import DataError, StateError
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.feature_repo import KEYS
+from ml_assets.core.names import KEYS
 from ml_assets.resources.feast import FeatureStoreResource
 from tests.integration.feast_cases import HOUR, START, forecast, hours, table_of, write
 

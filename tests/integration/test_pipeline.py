@@ -5,9 +5,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
 import mlflow.models
 import numpy as np
 import pytest
@@ -22,8 +22,14 @@ from ml_assets.resources.feast import _repo_config
 from serving.runtime.files import sha256
 from serving.runtime.model import Model
 from serving.runtime.predict import EntityForecast, predict_columns
-from tests.integration.conftest import Trained
-from tests.integration.workplace import SIMULATED, TRANSFORMER, Workplace, read_spec
+from tests.integration.workplace import (
+    SIMULATED,
+    TRANSFORMER,
+    Ended,
+    Workplace,
+    failure_of,
+    read_spec,
+)
 
 METRICS = {
     "test_mse_scaled",
@@ -41,6 +47,37 @@ LOAD_AND_PREDICT = """
     import serving
     print(json.dumps([serving.__file__, answer.tolist()]))
 """
+
+
+@dataclass(frozen=True)
+class Trained(Workplace):
+    """A workplace whose first command was the main job.
+
+    Attributes:
+        first: How that command ended.
+        first_promotion: The record of the promotion that it made.
+    """
+
+    first: Ended
+    first_promotion: Promotion
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The transformers' model after the main job."""
+    place = Workplace.create(tmp_path_factory.mktemp("trained"))
+    ended = place.run(TRANSFORMER, "--source", SIMULATED)
+    assert ended.status == 0, ended.printed
+    record = place.file(TRANSFORMER, "promotion.json").read_text()
+    return Trained(place.home, ended, Promotion.model_validate_json(record))
+
+
+@pytest.fixture(scope="module")
+def before(trained: Trained) -> int:
+    """The version that was in production before the job ran again."""
+    before = trained.version(TRANSFORMER).version
+    assert trained.execute(TRANSFORMER, source=SIMULATED).success
+    return before
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +150,6 @@ class TestMainJob:
 class TestSecondRun:
     """The job again, with a model in production."""
 
-    @pytest.fixture(scope="class")
-    def before(self, trained: Trained) -> int:
-        before = trained.version(TRANSFORMER).version
-        ended = trained.execute(TRANSFORMER, source=SIMULATED)
-        assert ended.success
-        return before
-
     def test_new_version_is_in_production_and_the_old_one_is_previous(
         self, trained: Trained, before: int
     ) -> None:
@@ -160,18 +190,11 @@ class TestSecondRun:
         live = trained.version(TRANSFORMER).version
         refused = trained.execute(TRANSFORMER, assets=["promotion"])
         assert not refused.success
-        assert _failure(refused) == (
+        assert failure_of(refused) == (
             f"v{live} was evaluated beside v{before}, but now the candidate is v{live} and "
             f"production v{live}; evaluate again"
         )
         assert trained.version(TRANSFORMER).version == live
-
-
-def _failure(result: dg.ExecuteInProcessResult) -> str:
-    (event,) = [one for one in result.all_events if one.is_step_failure]
-    data = event.step_failure_data.user_failure_data
-    assert data is not None
-    return str(data.description)
 
 
 def _data_version(place: Workplace, source: str) -> str:

@@ -161,3 +161,11 @@ def read_until(process: subprocess.Popen[str], words: str) -> None:
             return
     assert process.stderr is not None
     pytest.fail(f"{words!r} was not printed: {''.join(lines)}{process.stderr.read()}")
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """What the one step that failed says."""
+    (event,) = [one for one in result.all_events if one.is_step_failure]
+    data = event.step_failure_data.user_failure_data
+    assert data is not None
+    return str(data.description)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_iris
 
 from ml_assets.core.features.training_set import (
-    KEYS,
     Part,
     TrainingSet,
     forecast_labels,
@@ -17,6 +16,7 @@ from ml_assets.core.features.training_set import (
     row_keys,
     tabular_labels,
 )
+from ml_assets.core.names import KEYS
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series

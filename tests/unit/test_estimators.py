@@ -124,9 +124,8 @@ def test_a_classifier_must_know_probabilities(name: str) -> None:
 
 
 def test_a_linear_base_does_not_fit_classes() -> None:
-    spec, data = iris(linear_base=True)
-    with pytest.raises(TrainingError, match="linear_base does not fit a classification"):
-        fit(data, spec)
+    with pytest.raises(ValueError, match="linear_base does not belong to task 'classification'"):
+        iris(linear_base=True)
 
 
 def test_a_fit_warns_of_nothing() -> None:

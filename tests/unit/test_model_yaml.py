@@ -9,12 +9,8 @@ import yaml
 
 import ml_assets
 from ml_assets.core.features.table import feature_table, series_of
-from ml_assets.core.features.training_set import (
-    KEYS,
-    TrainingSet,
-    forecast_labels,
-    load_training_set,
-)
+from ml_assets.core.features.training_set import TrainingSet, forecast_labels, load_training_set
+from ml_assets.core.names import KEYS
 from ml_assets.core.spec import PipelineSpec, SplitSpec
 from ml_assets.core.training.boosting import check_parameters
 from ml_assets.core.training.fitting import fit
@@ -64,11 +60,6 @@ def test_every_number_column_has_a_plausible_range(model: str) -> None:
     spec = spec_of(model)
     numbers = spec.columns.numeric if spec.task == "forecast" else spec.columns.inputs
     assert set(spec.columns.ranges) == set(numbers)
-
-
-def test_the_gates_decide_by_the_metric_of_the_task() -> None:
-    assert spec_of("transformer_temperature").gates.metric == "test_mse_scaled"
-    assert spec_of("iris").gates.metric == "test_log_loss"
 
 
 def protocol(path: Path) -> tuple[PipelineSpec, pd.DataFrame]:

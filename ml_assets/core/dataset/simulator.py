@@ -2,7 +2,7 @@
 
 Columns as in the ETT data sets: ``date``, ``transformer``, the useful (``F``) and the useless
 (``L``) load on the high, middle and low voltage side (``HUFL`` ... ``LULL``), and the oil
-temperature ``OT``. `ml_assets.core.dataset.transformer` says how weather, load and oil behave; here come
+temperature ``OT``. `.transformer` says how weather, load and oil behave; here come
 the faults, at the rates that the caller gives: hours that are absent, in outages of `OUTAGE` hours
 on average, and cells that are `OUTLIER` times their column's `SPREAD` off.
 

@@ -44,7 +44,7 @@ def validate(
         order.
 
     Raises:
-        DataError: A rule of `ml_assets.core.dataset.schema` is broken, or an entity has fewer rows than
+        DataError: A rule of `.schema` is broken, or an entity has fewer rows than
             lookback plus horizon.
     """
     check_readings(readings, columns, forecast)

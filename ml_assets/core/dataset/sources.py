@@ -54,7 +54,7 @@ def read_source(source: SourceSpec, columns: ColumnSpec, *, task: Task = "foreca
 
     Args:
         source: What to read: ``simulated://transformers?entities=3&days=730&seed=7`` (see
-            `ml_assets.core.dataset.simulator`), ``sklearn://iris``, or a path, glob, http(s) or s3 URL of
+            `.simulator`), ``sklearn://iris``, or a path, glob, http(s) or s3 URL of
             CSV or Parquet files.
         columns: Which column is what. A file without the entity's column is one entity, called
             like the file without its suffix.

@@ -10,14 +10,9 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.evaluation.metrics import TargetScale, class_codes, rows_by_entity
 from ml_assets.core.features.training_set import Part
 from serving.runtime.history import Series
-from serving.runtime.spec import ForecastSpec, Task
+from serving.runtime.spec import ForecastSpec
 
 SECONDS_PER_DAY = 86_400
-BASELINES: Mapping[Task, tuple[str, ...]] = {
-    "forecast": ("persistence", "seasonal_naive"),
-    "regression": ("mean",),
-    "classification": ("class_prior",),
-}
 IN_WORDS: Mapping[str, str] = {
     "persistence": "repeating the last value",
     "seasonal_naive": "the same hour yesterday",

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
-from ml_assets.core.evaluation.baselines import BASELINES, IN_WORDS
+from ml_assets.core.evaluation.baselines import IN_WORDS
 from ml_assets.core.evaluation.leaks import LeakReport
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.evaluation.metrics import LARGER_IS_BETTER
+from ml_assets.core.names import BASELINES, METRICS
 from ml_assets.core.spec import GateSpec
-from serving.runtime.errors import SpecError
-from serving.runtime.spec import FrozenModel, Task
+from serving.runtime.spec import FrozenModel
 
 
 class GateResult(FrozenModel):
     """The answer of one gate.
 
     Attributes:
-        name: The gate's name, one of :func:`gate_names`.
+        name: The gate's name, one of `ml_assets.core.names.gate_names`.
         passed: Whether the candidate may be promoted as far as this gate is concerned.
         description: What was compared, with the numbers.
         metadata: The same numbers by name.
@@ -27,12 +27,6 @@ class GateResult(FrozenModel):
     metadata: dict[str, float | int | str]
 
 
-def gate_names(task: Task) -> tuple[str, ...]:
-    """Names of the gates of a task, in the order of :func:`judge`."""
-    better = tuple(f"better_than_{name}" for name in BASELINES[task])
-    return (*better, "not_worse_than_production", "no_leak", "finite_predictions")
-
-
 def judge(evaluation: Evaluation, leaks: LeakReport, *, gates: GateSpec) -> tuple[GateResult, ...]:
     """All gates of a candidate.
 
@@ -40,9 +34,6 @@ def judge(evaluation: Evaluation, leaks: LeakReport, *, gates: GateSpec) -> tupl
         evaluation: What was measured on the test rows.
         leaks: What was found on the training rows.
         gates: The thresholds.
-
-    Raises:
-        SpecError: ``gates.metric`` is no metric of the task.
     """
     better = (
         beats_baseline(evaluation, name, min_skill=gates.min_skill)
@@ -75,13 +66,10 @@ def beats_baseline(evaluation: Evaluation, baseline: str, *, min_skill: float) -
 
 
 def not_worse_than_production(evaluation: Evaluation, *, gates: GateSpec) -> GateResult:
-    """Whether the metric is at most ``production_margin`` worse than the production model's.
-
-    Raises:
-        SpecError: ``gates.metric`` is no metric of the task.
-    """
-    name, metric = "not_worse_than_production", gates.metric
-    candidate = _metric(evaluation, metric)
+    """Whether the metric is at most ``production_margin`` worse than the production model's."""
+    name = "not_worse_than_production"
+    metric = METRICS[evaluation.task][0] if gates.metric == "auto" else gates.metric
+    candidate = evaluation.metrics[metric]
     if evaluation.production is None:
         reason = (
             f"No production model to compare with; the candidate's {metric} is {candidate:.4f}."
@@ -100,15 +88,6 @@ def not_worse_than_production(evaluation: Evaluation, *, gates: GateSpec) -> Gat
         f"{'kept' if passed else 'needed'} (margin {gates.production_margin:.1%}).",
         metadata={"candidate": candidate, "production": live, "limit": limit},
     )
-
-
-def _metric(evaluation: Evaluation, metric: str) -> float:
-    if metric not in evaluation.metrics:
-        raise SpecError(
-            f"gates.metric {metric!r} is not measured for task {evaluation.task!r}; choose one of "
-            f"{', '.join(sorted(evaluation.metrics))}"
-        )
-    return evaluation.metrics[metric]
 
 
 def within_margin(

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ml_assets.core.evaluation.baselines import class_names, class_prior
 from ml_assets.core.evaluation.metrics import classification_metrics, skill
 from ml_assets.core.features.training_set import (
-    KEYS,
     Part,
     TrainingSet,
     forecast_labels,
     load_training_set,
 )
+from ml_assets.core.names import KEYS
 from ml_assets.core.spec import PipelineSpec, SplitSpec
 from ml_assets.core.training.fitting import fit
 from serving.runtime.features import compute_features

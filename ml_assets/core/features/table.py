@@ -8,7 +8,8 @@ import pandas as pd
 
 from ml_assets.core.dataset.frames import entity_codes, utc_times
 from ml_assets.core.errors import DataError
-from ml_assets.core.features.training_set import KEYS, row_keys
+from ml_assets.core.features.training_set import row_keys
+from ml_assets.core.names import KEYS
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features, latest_features
 from serving.runtime.history import Series, regularise

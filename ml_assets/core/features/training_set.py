@@ -16,7 +16,6 @@ from serving.runtime.spec import ForecastSpec
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
-KEYS = ["entity", "event_timestamp"]
 
 
 @dataclass(frozen=True)

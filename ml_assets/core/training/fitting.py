@@ -156,8 +156,6 @@ def _sample(part: Part, spec: PipelineSpec, classes: tuple[str, ...]) -> Sample:
 
 def _fit_base(train: Sample, validation: Sample, spec: PipelineSpec) -> LinearBase:
     """A forecast's base sees the target's history only: an autoregression of the differences."""
-    if spec.task == "classification":
-        raise TrainingError("estimator.linear_base does not fit a classification; set it to false")
     names = spec.feature_names
     if spec.task == "forecast":
         target = spec.columns.target
