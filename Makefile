@@ -11,9 +11,11 @@ CONFIG ?=
 PORT   ?= 8000
 UI_PORT ?= 3070
 
-export ML_ASSETS_HOME ?= $(CURDIR)/var
-export DAGSTER_HOME ?= $(ML_ASSETS_HOME)/dagster
-export BENTOML_HOME ?= $(ML_ASSETS_HOME)/bentoml
+# All state lies below one directory; a DAGSTER_HOME or BENTOML_HOME of yours is not touched.
+override ML_ASSETS_HOME := $(abspath $(or $(ML_ASSETS_HOME),var))
+override DAGSTER_HOME := $(ML_ASSETS_HOME)/dagster
+override BENTOML_HOME := $(ML_ASSETS_HOME)/bentoml
+export ML_ASSETS_HOME DAGSTER_HOME BENTOML_HOME
 export BENTOML_DO_NOT_TRACK := true
 export DAGSTER_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -27,7 +29,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements/dev.txt
 READY := .venv/.ready
-LOCKED := bootstrap train train-cuda serve release dev
+LOCKED := bootstrap train train-cuda serve serve-sklearn release dev
 
 .DEFAULT_GOAL := help
 

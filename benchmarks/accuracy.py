@@ -15,11 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.phases import PHASES, Place, evaluation, shipped_spec
-from ml_assets.components.data_assets import load_snapshot
-from ml_assets.components.model_assets import load_data
+from ml_assets.components.inputs import load_data, load_series
 from ml_assets.core.evaluation.baselines import training_scale
 from ml_assets.core.evaluation.metrics import forecast_metrics
-from ml_assets.core.features.table import series_of
 from serving.runtime.model import Model
 
 SPLIT = {"train": 8640, "validation": 2880, "test": 2880}
@@ -88,7 +86,7 @@ def _validation_mse(place: Place) -> float:
     spec, data = place.spec, load_data(place.spec, place.storage)
     if spec.forecast is None:
         raise ValueError(f"{spec.name} is no forecast")
-    series = series_of(load_snapshot(spec, place.storage).frame, spec)
+    series = load_series(spec, place.storage)
     scale = training_scale(data.part("train"), series, forecast=spec.forecast)
     part = data.part("validation")
     predictions = Model.load(place.bundle).predict(part.features)

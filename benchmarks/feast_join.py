@@ -22,9 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import FeatureStore, RepoConfig
 
-from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
-from ml_assets.feature_repo.definitions import view_name
+from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource
 
 STOCK = "stock DuckDB store"
@@ -140,7 +139,7 @@ def join_with_stock(spec: PipelineSpec, home: Path, keys: pd.DataFrame) -> pd.Da
         offline_store={"type": "duckdb"},
         entity_key_serialization_version=3,
     )
-    features = [f"{view_name(spec)}:{name}" for name in spec.feature_names]
+    features = [f"{spec.feature_view}:{name}" for name in spec.feature_names]
     job = FeatureStore(config=config).get_historical_features(keys.copy(), features=features)
     return job.to_df()
 

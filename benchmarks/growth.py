@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from benchmarks.isolated import Cost, measured
 from benchmarks.phases import PHASES, Place, dataset, shipped_spec
+from ml_assets.components.inputs import latest_dataset
 from ml_assets.core.dataset.simulator import simulate
 
 DAYS = 726
@@ -130,8 +131,7 @@ def _measure(
 
 
 def _rows(place: Place) -> int:
-    pointer = place.storage.file(place.spec.name, "dataset.json")
-    return int(place.storage.read_json(pointer, made_by="dataset")["rows"])
+    return latest_dataset(place.spec, place.storage).rows
 
 
 def _work(name: str) -> Callable[[Place], None]:

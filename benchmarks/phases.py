@@ -11,13 +11,11 @@ from pathlib import Path
 import yaml
 
 from ml_assets.components import data_assets
-from ml_assets.components.data_assets import load_snapshot
-from ml_assets.components.model_assets import load_data
+from ml_assets.components.inputs import load_data, load_series
 from ml_assets.core.evaluation import plots
 from ml_assets.core.evaluation.comparison import Comparison, compare
 from ml_assets.core.evaluation.gates import judge
 from ml_assets.core.evaluation.leaks import find_leaks
-from ml_assets.core.features.table import series_of
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.training.fitting import fit, save
 from ml_assets.resources.feast import FeatureStoreResource
@@ -82,7 +80,7 @@ def fit_model(place: Place) -> None:
 def evaluation(place: Place) -> Comparison:
     """Predicts the test span, measures, looks for leaks, judges, and draws the residuals."""
     spec, data = place.spec, load_data(place.spec, place.storage)
-    series = series_of(load_snapshot(spec, place.storage).frame, spec)
+    series = load_series(spec, place.storage)
     compared = compare(data, spec, candidate=Model.load(place.bundle), series=series)
     judge(compared.evaluation, find_leaks(data, spec, series=series), gates=spec.gates)
     plots.to_png(plots.residuals(data.part("test"), compared.predictions["candidate"], spec=spec))

@@ -25,9 +25,9 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> NoReturn:
     """
     if any(_is_caused_by(failure, INTERRUPTED) for _, failure in _failures(result)):
         raise KeyboardInterrupt
-    reasons = [*_failed_gates(result), *_failed_steps(result)]
+    reasons = [*_failed_gates(result), *_failed_steps(result)] or [*_failed_run(result)]
     run = f"run {result.run_id}; `make ui` shows it"
-    raise RunFailedError("\n".join(reasons or ["the run failed"]) + f"\n({run})")
+    raise RunFailedError("\n".join(reasons) + f"\n({run})")
 
 
 def _failed_gates(result: dg.ExecuteInProcessResult) -> Iterator[str]:
@@ -38,14 +38,23 @@ def _failed_gates(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for step, failure in _failures(result):
-        if not _is_caused_by(failure, FAILED_CHECK):
+        if step != "run" and not _is_caused_by(failure, FAILED_CHECK):
             yield f"{step}: {_reason(failure)}"
+
+
+def _failed_run(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Why a run failed outside of its steps, for instance because MLflow is out of reach."""
+    for event in result.all_events:
+        if event.is_job_failure:
+            yield _root(event.job_failure_data.error)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, Any]]:
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
             yield event.step_key.split("__", 1)[-1], event.step_failure_data
+        elif event.is_job_failure:
+            yield "run", event.job_failure_data
 
 
 def _is_caused_by(failure: Any, name: str) -> bool:
@@ -55,7 +64,13 @@ def _is_caused_by(failure: Any, name: str) -> bool:
 def _reason(failure: Any) -> str:
     if failure.user_failure_data:
         return str(failure.user_failure_data.description)
-    error = failure.error
+    return _root(failure.error)
+
+
+def _root(error: Any) -> str:
+    """The message of the error that caused all others."""
+    if error is None:
+        return "the run failed without an error"
     while error.cause:
         error = error.cause
     return str(error.message.strip())

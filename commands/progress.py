@@ -9,17 +9,20 @@ from rich.console import Console
 from rich.status import Status
 
 CONSOLE = Console(highlight=False)
+PROGRESS = Console(highlight=False, stderr=True)
+"""What passes by; apart from the results, and from what libraries may hold back of them."""
 
 
 class StepLines(logging.Handler):
     """Prints a line for each finished step, and shows the running one with its last message."""
 
-    def __init__(self) -> None:
-        """Starts without a step."""
+    def __init__(self, least: int) -> None:
+        """Starts without a step; messages below the level ``least`` are not shown."""
         super().__init__(logging.DEBUG)  # the level of a step's beginning and end
+        self._least = least
         self._step = ""
         self._started = 0.0
-        self._status = Status("", console=CONSOLE)
+        self._status = Status("", console=PROGRESS)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one of Dagster's records: an event of a step, or a message."""
@@ -38,7 +41,7 @@ class StepLines(logging.Handler):
 
     def _note(self, record: logging.LogRecord) -> None:
         message = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
-        if record.levelno >= logging.INFO:
+        if record.levelno >= self._least:
             self._show(message)
 
     def _begin(self, step: str) -> None:
@@ -61,8 +64,9 @@ class StepLines(logging.Handler):
     config_schema={"log_level": dg.Field(str, default_value="INFO")},
     description="Steps and their progress as lines on a terminal.",
 )
-def step_lines(_context: dg.InitLoggerContext) -> logging.Logger:
+def step_lines(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger that a job's run is given in place of Dagster's console logger."""
     logger = logging.Logger("ml_assets.steps")  # noqa: LOG001  its own, or handlers would add up
-    logger.addHandler(StepLines())
+    level = context.logger_config["log_level"]
+    logger.addHandler(StepLines(logging.getLevelNamesMapping().get(level.upper(), logging.INFO)))
     return logger

@@ -1,13 +1,14 @@
 """From the promoted version to a service: its Bento, and one forecast asked of it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands.progress import CONSOLE
+from commands.progress import CONSOLE, PROGRESS
+from ml_assets.core.records import ExampleRequest
 from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.storage import Storage
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento
@@ -23,16 +24,18 @@ def build_promoted(model: str, settings: Settings) -> BuiltBento:
     """
     registry = ModelRegistry(tracking_uri=settings.tracking_uri)
     version = registry.require(model, "production")
-    with CONSOLE.status(f"building the Bento of {version.label}"), TemporaryDirectory() as scratch:
+    with PROGRESS.status(f"building the Bento of {version.label}"), TemporaryDirectory() as scratch:
         bundle = registry.bundle(version, Path(scratch))
         return build_bento(bundle, version=str(version.version), bento_home=settings.bento_home)
 
 
 def ask_one_forecast(bento: BuiltBento, model: str, settings: Settings) -> None:
     """Serves the Bento for a moment, asks it the example request, and prints the answer."""
-    request = json.loads((settings.home / "data" / model / "example.json").read_text())
-    with CONSOLE.status(f"asking {bento.tag} one question"):
-        answer = probe_bento(bento.tag, request["data"], bento_home=settings.bento_home)
+    storage = Storage(home=str(settings.home))
+    path = storage.file(model, "example.json")
+    request = storage.read_record(ExampleRequest, path, made_by="model")
+    with PROGRESS.status(f"asking {bento.tag} one question"):
+        answer = probe_bento(bento.tag, request.data, bento_home=settings.bento_home)
     CONSOLE.print(f"\n[bold]One answer[/] of {bento.tag}, served by BentoML for this moment")
     for line in _lines(answer):
         CONSOLE.print(f"  {line}", soft_wrap=True)
@@ -44,4 +47,5 @@ def _lines(answer: Mapping[str, Any]) -> list[str]:
         return [f"{position}: {value}" for position, value in enumerate(answer["predictions"])]
     values = ", ".join(f"{value:.2f}" for value in first["values"][:SHOWN])
     until = f"{len(first['values'])} values until {first['timestamps'][-1]}"
-    return [f"{first['entity']}, from {first['origin']}: {values}, ... ({until})"]
+    entity = "" if first["entity"] is None else f"{first['entity']}, "
+    return [f"{entity}from {first['origin']}: {values}, ... ({until})"]

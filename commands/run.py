@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands.failures import raise_failure
 from commands.progress import CONSOLE, step_lines
 from commands.release import ask_one_forecast, build_promoted
-from commands.summary import print_next_steps, print_results
+from commands.summary import print_metrics, print_next_steps, print_promotion, print_search
 from ml_assets.components.model_pipeline import JOBS
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
@@ -30,13 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_space(Settings.from_environment().home)
         _execute(_job(options.model, options.job), _run_config(options))
-        if options.job == "train":
-            _finish(options.model, Settings.from_environment())
+        _finish(options.model, options.job, Settings.from_environment())
     except MLAssetsError as error:
         CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        CONSOLE.print("stopped; what was in production still is. Start again whenever you like.")
+        CONSOLE.print("stopped; nothing is left half-done. Start again whenever you like.")
         return INTERRUPTED
     return 0
 
@@ -86,11 +85,15 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
         raise_failure(result)
 
 
-def _finish(model: str, settings: Settings) -> None:
-    bento = build_promoted(model, settings)
-    print_results(model, settings)
-    ask_one_forecast(bento, model, settings)
-    print_next_steps(model, settings)
+def _finish(model: str, job: str, settings: Settings) -> None:
+    if job == "tune":
+        print_search(model, settings)
+    if job in {"train", "evaluate"}:
+        print_metrics(model, settings)
+    if job == "train":
+        print_promotion(model, settings)
+        ask_one_forecast(build_promoted(model, settings), model, settings)
+        print_next_steps(model, settings)
 
 
 if __name__ == "__main__":

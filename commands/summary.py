@@ -7,18 +7,31 @@ from rich.table import Table
 from commands.progress import CONSOLE
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
+from ml_assets.core.records import BestParameters
+from ml_assets.resources.storage import Record, Storage
 from ml_assets.settings import Settings
 
 
-def print_results(model: str, settings: Settings) -> None:
-    """Prints the metrics beside the baselines, and the promotion with its reasons."""
-    record = EvaluationRecord.model_validate_json(_file(model, settings, "evaluation.json"))
-    promotion = Promotion.model_validate_json(_file(model, settings, "promotion.json"))
+def print_metrics(model: str, settings: Settings) -> None:
+    """Prints the metrics of the candidate beside production and the baselines."""
     CONSOLE.print()
-    CONSOLE.print(_metrics(record.evaluation))
+    CONSOLE.print(_metrics(_read(EvaluationRecord, model, settings, "evaluation").evaluation))
+
+
+def print_promotion(model: str, settings: Settings) -> None:
+    """Prints what was promoted and why."""
+    promotion = _read(Promotion, model, settings, "promotion")
     before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
     CONSOLE.print(f"\n[bold]Promoted[/] {model} v{promotion.to_version}{before}, because")
     CONSOLE.print(promotion.reason, soft_wrap=True)
+
+
+def print_search(model: str, settings: Settings) -> None:
+    """Prints the best parameters that a search found."""
+    best = _read(BestParameters, model, settings, "best_params")
+    CONSOLE.print(f"\n[bold]Best parameters[/] for {model}; `make run` uses them from now on")
+    for name, value in best.parameters.items():
+        CONSOLE.print(f"  {name}: {value}")
 
 
 def _metrics(evaluation: Evaluation) -> Table:
@@ -57,8 +70,9 @@ def print_next_steps(model: str, settings: Settings) -> None:
     CONSOLE.print(table)
 
 
-def _file(model: str, settings: Settings, name: str) -> str:
-    return (settings.home / "data" / model / name).read_text()
+def _read(kind: type[Record], model: str, settings: Settings, asset: str) -> Record:
+    storage = Storage(home=str(settings.home))
+    return storage.read_record(kind, storage.file(model, f"{asset}.json"), made_by=asset)
 
 
 def _short(path: Path) -> str:

@@ -11,18 +11,21 @@ class Settings:
 
     Attributes:
         home: Directory of all state of the embedded default (``ML_ASSETS_HOME``).
+        bento_home: The store of Bentos (``BENTOML_HOME``).
         tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
     """
 
     home: Path
+    bento_home: Path
     tracking_uri: str
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Reads the variables; what is not set falls back on the embedded default, ``./var``."""
-        home = Path(os.environ.get("ML_ASSETS_HOME", "var")).resolve()
+        """Reads the variables; what is unset or empty falls back on the embedded default, `var`."""
+        home = Path(os.environ.get("ML_ASSETS_HOME") or "var").resolve()
         return cls(
             home=home,
+            bento_home=Path(os.environ.get("BENTOML_HOME") or home / "bentoml").resolve(),
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
         )
 
@@ -32,8 +35,3 @@ class Settings:
         return (
             (self.home / "mlartifacts").as_uri() if self.tracking_uri.startswith("sqlite") else ""
         )
-
-    @property
-    def bento_home(self) -> Path:
-        """The store of Bentos (``BENTOML_HOME``)."""
-        return Path(os.environ.get("BENTOML_HOME") or self.home / "bentoml")

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from pydantic import BaseModel
 
-from ml_assets.components import data_assets, model_assets
+from ml_assets.components import (
+    data_assets,
+    evaluation_assets,
+    model_assets,
+    tuning_assets,
+)
+from ml_assets.components.checks import DATASET_CHECKS, FEATURE_CHECKS, Blocks
 from ml_assets.components.overrides import (
     EstimatorOverride,
     SourceOverride,
@@ -73,7 +80,7 @@ class ModelPipeline(dg.Component):
     def build_dataset(self) -> dg.AssetsDefinition:
         """The validated rows, under the hash of their content."""
 
-        @self._asset(checks=data_assets.DATASET_CHECKS)
+        @self._asset(checks=DATASET_CHECKS)
         def dataset(
             context: dg.AssetExecutionContext, config: SourceOverride, storage: Storage
         ) -> Result:
@@ -86,7 +93,7 @@ class ModelPipeline(dg.Component):
     def build_features(self) -> dg.AssetsDefinition:
         """The feature table."""
 
-        @self._asset(deps=["dataset"], checks=data_assets.FEATURE_CHECKS)
+        @self._asset(deps=["dataset"], checks=FEATURE_CHECKS)
         def features(
             context: dg.AssetExecutionContext, storage: Storage, feature_store: FeatureStoreResource
         ) -> Result:
@@ -121,7 +128,7 @@ class ModelPipeline(dg.Component):
         ) -> Result:
             """Optuna's search on the validation span; `model` uses it until the YAML changes."""
             with self._alone(context, storage):
-                return model_assets.best_params(self.spec, config.trials, storage, mlflow)
+                return tuning_assets.best_params(self.spec, config, storage, mlflow)
 
         return best_params
 
@@ -150,7 +157,10 @@ class ModelPipeline(dg.Component):
     def build_evaluation(self) -> dg.AssetsDefinition:
         """The candidate beside production and naive baselines."""
 
-        @self._asset(deps=["dataset", "training_set", "model"], gates=gate_names(self.spec.task))
+        @self._asset(
+            deps=["dataset", "training_set", "model"],
+            checks=dict.fromkeys(gate_names(self.spec.task), True),
+        )
         def evaluation(
             context: dg.AssetExecutionContext,
             storage: Storage,
@@ -159,7 +169,7 @@ class ModelPipeline(dg.Component):
         ) -> Result:
             """Candidate, production and baselines on the same test rows; the gates block."""
             with self._alone(context, storage):
-                return model_assets.evaluation(self.spec, storage, registry, mlflow)
+                return evaluation_assets.evaluation(self.spec, storage, registry, mlflow)
 
         return evaluation
 
@@ -175,7 +185,7 @@ class ModelPipeline(dg.Component):
         ) -> Result:
             """Moves the alias `production` to the candidate and records who, when and why."""
             with self._alone(context, storage):
-                return model_assets.promotion(
+                return evaluation_assets.promotion(
                     self.spec, storage, registry, mlflow, run_id=context.run.run_id
                 )
 
@@ -217,19 +227,20 @@ class ModelPipeline(dg.Component):
         return dg.AssetKey([self.spec.name, asset])
 
     def _asset(
-        self, *, deps: Sequence[str] = (), checks: Sequence[str] = (), gates: Sequence[str] = ()
+        self, *, deps: Sequence[str] = (), checks: Blocks = MappingProxyType({})
     ) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
-        """`dg.asset` with what all assets of a model have in common; gates are blocking checks."""
+        """`dg.asset` with what all assets of a model have in common."""
 
         def decorate(body: Callable[..., Result]) -> dg.AssetsDefinition:
             key = self._key(body.__name__)
-            specs = [dg.AssetCheckSpec(name, asset=key) for name in checks]
-            specs += [dg.AssetCheckSpec(name, asset=key, blocking=True) for name in gates]
             return dg.asset(
                 key=key,
                 deps=[self._key(dep) for dep in deps],
                 group_name=self.spec.name,
-                check_specs=specs,
+                check_specs=[
+                    dg.AssetCheckSpec(name, asset=key, blocking=blocking)
+                    for name, blocking in checks.items()
+                ],
                 kinds=KINDS[body.__name__],
             )(body)
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ml_assets.core.spec import SourceSpec
-from serving.runtime.errors import SpecError
+from ml_assets.core.spec import PipelineSpec, SourceSpec
+
+LOG_LEVEL = dg.Field(str, default_value="INFO", description="Least level shown on the console.")
 
 
 class SourceOverride(dg.Config):
@@ -18,20 +19,12 @@ class SourceOverride(dg.Config):
     timezone: str = Field(default="", description="Time zone of that source's timestamps.")
 
     def apply(self, spec: SourceSpec) -> SourceSpec:
-        """The source of this run.
-
-        Raises:
-            SpecError: A value is not one that the YAML file may hold either.
-        """
+        """The source of this run."""
         changed = {"uri": self.source, "timezone": self.timezone}
         given = {name: value for name, value in changed.items() if value}
         if self.source or self.sha256:
             given["sha256"] = self.sha256
-        try:
-            return SourceSpec.model_validate({**spec.model_dump(), **given})
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise SpecError(f"{first['loc'][0]} of this run: {first['msg']}") from None
+        return SourceSpec.model_validate({**spec.model_dump(), **given})
 
 
 class EstimatorOverride(dg.Config):
@@ -42,10 +35,17 @@ class EstimatorOverride(dg.Config):
     )
 
 
-class TuningOverride(dg.Config):
-    """Another length of the search for this run."""
+class TuningOverride(EstimatorOverride):
+    """Another search for this run."""
 
     trials: int = Field(default=0, description="Number of trials; 0: the YAML's number.")
+
+    def apply(self, spec: PipelineSpec) -> PipelineSpec:
+        """The model whose parameters are searched in this run."""
+        parameters = {**spec.estimator.parameters, **self.parameters}
+        estimator = spec.estimator.model_copy(update={"parameters": parameters})
+        tuning = spec.tuning.model_copy(update={"trials": self.trials or spec.tuning.trials})
+        return spec.model_copy(update={"estimator": estimator, "tuning": tuning})
 
 
 OVERRIDES: Mapping[str, type[dg.Config]] = {
@@ -57,29 +57,27 @@ OVERRIDES: Mapping[str, type[dg.Config]] = {
 
 
 def job_config(model: str, assets: tuple[str, ...]) -> dg.ConfigMapping:
-    """The configuration of a job: a flat `run.yaml` whose entries go to the assets they concern.
+    """The configuration of a job: a flat `run.yaml`, the same for every job of a model.
 
-    A file such as ``{source: readings.csv, parameters: {max_depth: 4}, trials: 50}`` is enough;
-    an entry that none of the job's assets takes is an error that lists those it takes.
+    Its entries go to the assets that they concern; those of assets that the job does not
+    materialise have no effect. A file such as ``{source: readings.csv, trials: 50}`` is enough. An
+    unknown entry is an error that lists the known ones.
     """
-    taken = {asset: OVERRIDES[asset] for asset in assets if asset in OVERRIDES}
-    fields = {name: field for override in taken.values() for name, field in _fields(override)}
+    known = {name: field for override in OVERRIDES.values() for name, field in _fields(override)}
 
     def to_run_config(given: Mapping[str, Any]) -> dict[str, Any]:
         ops = {
             f"{model}__{asset}": {
                 "config": {name: given[name] for name, _ in _fields(override) if name in given}
             }
-            for asset, override in taken.items()
+            for asset, override in OVERRIDES.items()
+            if asset in assets
         }
         return {"ops": ops, "loggers": {"console": {"config": {"log_level": given["log_level"]}}}}
 
     return dg.ConfigMapping(
-        config_fn=to_run_config, config_schema={**fields, "log_level": LOG_LEVEL}
+        config_fn=to_run_config, config_schema={**known, "log_level": LOG_LEVEL}
     )
-
-
-LOG_LEVEL = dg.Field(str, default_value="INFO", description="Least level shown on the console.")
 
 
 def _fields(override: type[dg.Config]) -> Iterator[tuple[str, dg.Field]]:

@@ -1,4 +1,4 @@
-"""How results look in the Dagster UI: tables and pictures as Markdown, checks as sentences."""
+"""How results look in the Dagster UI: tables and pictures as Markdown."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
+
+from ml_assets.resources.tracking import MlflowRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,17 +31,6 @@ def preview(frame: pd.DataFrame, *, rows: int = 5) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines) + note)
 
 
-def metric_table(metrics: Mapping[str, Mapping[str, float]]) -> dg.MarkdownMetadataValue:
-    """A table of metric values: a row for each metric, a column for each model."""
-    models = list(metrics)
-    names = dict.fromkeys(name for values in metrics.values() for name in values)
-    lines = [_row(["metric", *models]), _row("---" for _ in range(len(models) + 1))]
-    for name in names:
-        values = (metrics[model].get(name) for model in models)
-        lines.append(_row([name, *("" if value is None else f"{value:.4g}" for value in values)]))
-    return dg.MetadataValue.md("\n".join(lines))
-
-
 def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
     """A plot, inside the metadata itself, so that it is there without any server."""
     from ml_assets.core.evaluation.plots import to_png
@@ -48,18 +39,13 @@ def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
 
 
-def check(
-    name: str, *, passed: bool, description: str, blocking: bool = False, **metadata: float
-) -> dg.AssetCheckResult:
-    """The result of an asset check; what does not block is a warning."""
-    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=passed,
-        severity=severity,
-        description=description,
-        metadata=dict(metadata),
-    )
+def shown(
+    figures: Mapping[str, "Figure"], run: MlflowRun, *, folder: str
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """Logs figures to MLflow and returns them as metadata."""
+    for name, figure in figures.items():
+        run.log_figure(figure, f"{folder}/{name}.png")
+    return {name: picture(figure) for name, figure in figures.items()}
 
 
 def _row(cells: Iterable[object]) -> str:

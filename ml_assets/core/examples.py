@@ -4,29 +4,82 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ml_assets.core.errors import DataError
+from ml_assets.core.features.table import entity_rows, reading_times
 from ml_assets.core.features.training_set import TrainingSet
+from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec
+from serving.runtime.spec import ForecastSpec
 
 TABLE_ROWS = 5
 
 
-def example_rows(dataset: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
-    """Rows that a user would send: the newest history of one entity, or a few rows of a table.
+def example_rows(dataset: pd.DataFrame, features: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
+    """Rows that a user would send and the model answers.
+
+    Args:
+        dataset: The validated dataset.
+        features: Its feature table.
+        spec: The model.
 
     Returns:
-        The request's columns; timestamps as ISO 8601 text in UTC.
+        The request's columns; timestamps as ISO 8601 text in UTC. For a forecast the history of
+        one entity that ends at the newest reading with complete features; else the first complete
+        rows.
+
+    Raises:
+        DataError: No reading has complete features and a history as long as the lookback.
     """
     timestamp, entity = spec.columns.timestamp, spec.columns.entity
     if spec.forecast is None or timestamp is None:
-        return dataset[spec.columns.inputs].head(TABLE_ROWS).reset_index(drop=True)
-    one = dataset if entity is None else dataset[dataset[entity] == dataset[entity].iloc[0]]
-    reach = (spec.forecast.lookback + spec.forecast.max_gap) * spec.forecast.step_seconds
-    newest = one[one[timestamp] > one[timestamp].iloc[-1] - pd.Timedelta(seconds=reach)]
+        complete = dataset[spec.columns.inputs].dropna()
+        return complete.head(TABLE_ROWS).reset_index(drop=True)
+    newest = dataset.iloc[_newest_history(dataset, features, spec, timestamp, spec.forecast)]
     text = newest[timestamp].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     names = [timestamp, *spec.columns.numeric, *([entity] if entity else [])]
     shown: pd.DataFrame = newest.assign(**{timestamp: text})[names]
     return shown.reset_index(drop=True)
+
+
+def _newest_history(
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    spec: PipelineSpec,
+    timestamp: str,
+    forecast: ForecastSpec,
+) -> slice:
+    """The rows of the newest origin that can be asked for."""
+    times = reading_times(dataset, timestamp)
+    known = entity_rows(dataset, spec)
+    origins = reading_times(features, EVENT_TIMESTAMP)
+    entities = features[JOIN_KEY]
+    for row in np.argsort(-origins.astype(np.int64), kind="stable"):
+        rows = known[entities.iat[row]]
+        history = _history(times[rows], origins[row], forecast)
+        if history:
+            return slice(rows.start + history.start, rows.start + history.stop)
+    raise DataError(
+        f"no reading of {spec.name!r} has complete features and {forecast.lookback} steps of "
+        "history (forecast.lookback); give more readings"
+    )
+
+
+def _history(
+    times: NDArray[np.datetime64], origin: np.datetime64, forecast: ForecastSpec
+) -> slice | None:
+    """The readings of one entity that a request at ``origin`` holds, if the service takes it.
+
+    They end at the origin, reach back over the lookback and hold what fills a gap at its start.
+    """
+    first_step = origin - (forecast.lookback - 1) * forecast.step_delta
+    end = int(np.searchsorted(times, origin, side="right"))
+    if end == 0 or times[end - 1] != origin or times[0] > first_step:
+        return None
+    first = np.searchsorted(times, first_step, side="right") - 1
+    fills = np.searchsorted(times, first_step - forecast.max_gap * forecast.step_delta)
+    return slice(int(min(first, fills)), end)
 
 
 def request_of(example: pd.DataFrame) -> dict[str, list[object]]:

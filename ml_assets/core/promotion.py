@@ -35,15 +35,20 @@ class EvaluationRecord(FrozenModel):
         """What every gate said, a sentence each."""
         return "\n".join(f"- {gate.description}" for gate in self.gates)
 
-    def check_promotable(self, candidate: int, production: int | None) -> None:
+    def check_promotable(
+        self, candidate: int, *, production: int | None, data_version: str
+    ) -> None:
         """Checks that this evaluation allows the promotion of ``candidate``.
 
         Args:
             candidate: The version under `staging` now.
             production: The version in production now.
+            data_version: The dataset that the candidate was fitted on.
 
         Raises:
-            RegistryError: A gate failed, or a version is another one than at the evaluation.
+            RegistryError: A gate failed, a version is another one than at the evaluation, or the
+                candidate was evaluated on another dataset than the one that it was fitted on,
+                whose test span it may have learnt from.
         """
         failed = [gate for gate in self.gates if not gate.passed]
         if failed:
@@ -54,6 +59,11 @@ class EvaluationRecord(FrozenModel):
                 f"v{self.candidate} was evaluated beside {_version(self.production)}, but now the "
                 f"candidate is {_version(candidate)} and production {_version(production)}; "
                 "evaluate again"
+            )
+        if data_version != self.data_version:
+            raise RegistryError(
+                f"v{self.candidate} was fitted on dataset {data_version[:12]} but evaluated on "
+                f"{self.data_version[:12]}; train again on the new data"
             )
 
 

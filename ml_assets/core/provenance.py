@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LOCK_FILE = ROOT / "requirements" / "train.txt"
+DEFAULT_LOCK = ROOT / "requirements" / "dev.txt"
 
 
 def git_commit() -> str:
@@ -18,8 +18,13 @@ def git_commit() -> str:
 
 
 def lock_sha256() -> str:
-    """The sha256 of the training environment's lock file; empty where it is not at hand."""
-    return hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest() if LOCK_FILE.exists() else ""
+    """The sha256 of the lock file that the environment was installed from.
+
+    ``ML_ASSETS_LOCK`` names it; by default it is the one that `make` installs. Empty where it is
+    not at hand.
+    """
+    lock = Path(os.environ.get("ML_ASSETS_LOCK") or DEFAULT_LOCK)
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else ""
 
 
 def _git(*arguments: str) -> str:

@@ -181,12 +181,25 @@ class PipelineSpec(FrozenModel):
             )
 
     @property
+    def feature_view(self) -> str:
+        """Name of the model's features as they are today: another one as soon as one changes."""
+        content = {"names": self.feature_names, "features": self.features.model_dump(mode="json")}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return f"{self.name}_{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+
+    @property
+    def search_settings(self) -> str:
+        """A digest of what a search belongs to; what it found is void once this has changed.
+
+        It covers columns, features, split, estimator and search space; not the number of trials.
+        """
+        sections = {"task", "columns", "forecast", "features", "split", "estimator"}
+        settings = self.model_dump(mode="json", include=sections)
+        space = self.tuning.model_dump(mode="json", include={"space"})
+        text = json.dumps([settings, space], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """The columns of the feature matrix, in order."""
         return self.features.names if self.task == "forecast" else tuple(self.columns.inputs)
-
-
-def fingerprint(*settings: FrozenModel) -> str:
-    """A sha256 that is the same as long as none of the settings changes."""
-    values = [one.model_dump(mode="json") for one in settings]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

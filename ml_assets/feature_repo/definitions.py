@@ -1,7 +1,5 @@
 """The Feast objects of a model, built from its specification."""
 
-import hashlib
-import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,19 +11,6 @@ from ml_assets.core.spec import PipelineSpec
 
 STEPS_TO_LIVE = 2
 """Age in steps at which a forecast's feature row is too old to be joined."""
-
-
-def view_name(spec: PipelineSpec) -> str:
-    """Name of the model's feature view: another one as soon as a feature changes.
-
-    A feature service of an older version of the model so keeps the view that it was made with.
-    """
-    content = {
-        "names": spec.feature_names,
-        "features": spec.features.model_dump(mode="json"),
-    }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return f"{spec.name}_{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
 
 
 def service_name(model: str, version: int) -> str:
@@ -49,7 +34,7 @@ def feature_view(spec: PipelineSpec, features_path: Path) -> FeatureView:
         features_path: Parquet with the columns ``entity`` (string), ``event_timestamp``
             (timestamp in UTC) and the spec's feature names (float32).
     """
-    name = view_name(spec)
+    name = spec.feature_view
     return FeatureView(
         name=name,
         entities=[entity(spec)],

@@ -186,10 +186,8 @@ def _repo_config(home: Path) -> "RepoConfig":
 def _applied_view(store: "FeatureStore", spec: PipelineSpec) -> "FeatureView":
     from feast.errors import FeatureViewNotFoundException
 
-    from ml_assets.feature_repo.definitions import view_name
-
     try:
-        return store.get_feature_view(view_name(spec))
+        return store.get_feature_view(spec.feature_view)
     except FeatureViewNotFoundException:
         raise StateError(
             f"the feature store does not know the features of {spec.name!r} as its YAML file "

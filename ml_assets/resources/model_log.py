@@ -1,26 +1,29 @@
 """A model bundle as an MLflow model: signature, example, code and requirements beside it."""
 
+import logging
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
 import serving
-
-if TYPE_CHECKING:
-    from serving.runtime.model import ModelManifest
+from ml_assets.resources.pins import installed_pin
+from serving.pyfunc import PyfuncModel
+from serving.runtime.errors import RequestError
+from serving.runtime.model import Model, ModelManifest
 
 LOADER = "serving.pyfunc"
 REQUIREMENTS = ("numpy", "pandas", "pydantic", "tzdata", "xgboost-cpu")
 SKLEARN_REQUIREMENTS = ("scikit-learn", "skops")
 
+_log = logging.getLogger(__name__)
+
 
 def log_bundle(
-    bundle: Path, manifest: "ModelManifest", *, example: pd.DataFrame, metadata: Mapping[str, str]
+    bundle: Path, manifest: ModelManifest, *, example: pd.DataFrame, metadata: Mapping[str, str]
 ) -> str:
     """Logs a bundle to the active MLflow run.
 
@@ -37,7 +40,6 @@ def log_bundle(
         The model's URI.
     """
     import mlflow
-    from mlflow.models import infer_signature
 
     with TemporaryDirectory() as staging:
         code = Path(staging) / "serving"
@@ -47,12 +49,24 @@ def log_bundle(
             loader_module=LOADER,
             data_path=str(bundle),
             code_paths=[str(code)],
-            signature=infer_signature(example),
+            signature=_signature(bundle, example),
             input_example=example,
             pip_requirements=_pinned(manifest),
             metadata=dict(metadata),
         )
     return str(info.model_uri)
+
+
+def _signature(bundle: Path, example: pd.DataFrame) -> Any:
+    """What the model takes and answers, as its own answer to the example shows it."""
+    from mlflow.models import infer_signature
+
+    try:
+        answer = PyfuncModel(Model.load(bundle)).predict(example)
+    except RequestError as error:
+        _log.warning("the signature has no outputs, as the example has no answer: %s", error)
+        answer = None
+    return infer_signature(example, answer)
 
 
 def _copy_runtime(destination: Path) -> None:
@@ -62,6 +76,6 @@ def _copy_runtime(destination: Path) -> None:
     shutil.copytree(source, destination, ignore=ignored)
 
 
-def _pinned(manifest: "ModelManifest") -> list[str]:
+def _pinned(manifest: ModelManifest) -> list[str]:
     names = REQUIREMENTS if manifest.estimator == "xgboost" else REQUIREMENTS + SKLEARN_REQUIREMENTS
-    return [f"{name}=={version(name)}" for name in names]
+    return [installed_pin(name) for name in names]

@@ -1,6 +1,7 @@
 """MLflow's model registry: versions, aliases, and the files of a version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +10,8 @@ import dagster as dg
 
 from ml_assets.core.errors import RegistryError
 from ml_assets.resources.tracking import quiet_mlflow
+from serving.runtime.errors import ModelFileError
+from serving.runtime.files import MANIFEST, read_file, sha256
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +30,7 @@ class RegisteredVersion:
         name: Name of the registered model.
         version: Its number.
         run_id: The MLflow run that logged it.
-        tags: Its tags, for instance ``data_version`` and ``model_sha256``.
+        tags: Its tags, for instance ``data_version`` and ``sha256.model.ubj``.
     """
 
     name: str
@@ -50,24 +53,25 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         self, model_uri: str, *, name: str, run_id: str, tags: Mapping[str, str]
     ) -> RegisteredVersion:
         """Registers a logged model as the next version of ``name``."""
-        client = self._client()
-        if not client.search_registered_models(filter_string=f"name = '{name}'"):
-            client.create_registered_model(name)
-        created = client.create_model_version(
-            name, source=model_uri, run_id=run_id, tags=dict(tags)
-        )
-        return _registered(created)
+        with self._opened() as client:
+            if not client.search_registered_models(filter_string=f"name = '{name}'"):
+                client.create_registered_model(name)
+            created = client.create_model_version(
+                name, source=model_uri, run_id=run_id, tags=dict(tags)
+            )
+            return _registered(created)
 
     def by_alias(self, name: str, alias: Alias) -> RegisteredVersion | None:
         """The version that ``alias`` points at, or nothing."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return _registered(self._client().get_model_version_by_alias(name, alias))
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+        with self._opened() as client:
+            try:
+                return _registered(client.get_model_version_by_alias(name, alias))
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None
+                raise
 
     def require(self, name: str, alias: Alias) -> RegisteredVersion:
         """The version that ``alias`` points at.
@@ -82,31 +86,70 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         return version
 
+    def promote(self, candidate: RegisteredVersion, *, previous: int | None, record: str) -> None:
+        """Points `production` at ``candidate`` and `previous` at the version before.
+
+        It can be stopped anywhere and called again with the same values.
+
+        Args:
+            candidate: The version that goes into production.
+            previous: The version that was there, or nothing.
+            record: Who, when and why, as JSON; it becomes the candidate's tag ``promotion``.
+        """
+        self.tag(candidate, {"promotion": record})
+        self.set_alias(candidate, "production")
+        if previous is not None:
+            self.set_alias(RegisteredVersion(candidate.name, previous, ""), "previous")
+
     def set_alias(self, version: RegisteredVersion, alias: Alias) -> None:
         """Points ``alias`` at ``version``; a single statement for readers of the registry."""
-        self._client().set_registered_model_alias(version.name, alias, str(version.version))
+        with self._opened() as client:
+            client.set_registered_model_alias(version.name, alias, str(version.version))
 
     def tag(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
         """Adds tags to a version."""
-        for key, value in tags.items():
-            self._client().set_model_version_tag(version.name, str(version.version), key, value)
+        with self._opened() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(version.name, str(version.version), key, value)
 
     def bundle(self, version: RegisteredVersion, directory: Path) -> Path:
         """Downloads the model bundle of ``version`` below ``directory``.
 
-        Only files are read: the code that the artifact carries is never imported.
+        Only files are read: the code that the artifact carries is never imported. The manifest is
+        compared with the digest that the registry holds; it names the digests of the other files.
+
+        Raises:
+            RegistryError: The bundle can't be fetched.
+            ModelFileError: Its manifest is not the one that was registered.
         """
-        import mlflow
+        with self._opened():
+            import mlflow
 
-        mlflow.set_tracking_uri(self.tracking_uri)
-        uri = f"models:/{version.name}/{version.version}"
-        return Path(mlflow.artifacts.download_artifacts(f"{uri}/{BUNDLE}", dst_path=str(directory)))
+            mlflow.set_tracking_uri(self.tracking_uri)
+            uri = f"models:/{version.name}/{version.version}/{BUNDLE}"
+            bundle = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory)))
+        if sha256(read_file(bundle / MANIFEST)) != version.tags.get(f"sha256.{MANIFEST}"):
+            raise ModelFileError(
+                f"{MANIFEST} of {version.label} is not the file that was registered; somebody "
+                "changed it where MLflow keeps its artifacts. Restore it, or train again"
+            )
+        return bundle
 
-    def _client(self) -> "MlflowClient":
+    @contextmanager
+    def _opened(self) -> Iterator["MlflowClient"]:
+        """A client, whose errors are told as the registry's."""
         quiet_mlflow()
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
-        return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+        try:
+            yield MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise RegistryError(
+                f"MLflow at {self.tracking_uri} can't do that: {error}; check that it runs, that "
+                "its files are there, and that the disk has room"
+            ) from error
 
 
 def _registered(version: "ModelVersion") -> RegisteredVersion:

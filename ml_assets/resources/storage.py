@@ -9,18 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from ml_assets.core.errors import StateError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 FREE_MIB = 50
 """Least free space that a run begins with, so that no database of Dagster or MLflow fails later."""
+DATA_VERSION = b"data_version"
+Record = TypeVar("Record", bound=BaseModel)
 UNFINISHED = "~"
 """How the name of a file ends that is still being written, or whose writer was killed."""
 
@@ -65,20 +69,23 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         except Timeout:
             raise StateError(_held_by_another(model, directory)) from None
         self._locks[model] = lock
-        for leftover in directory.glob(f".*{UNFINISHED}"):
+        for leftover in directory.rglob(f".*{UNFINISHED}"):
             leftover.unlink()
         owner = {"run": run_id, "process": os.getpid(), "since": f"{datetime.now(UTC):%F %T} UTC"}
-        self.write_json(directory / ".owner.json", owner)
+        with atomic_write(directory / ".owner.json") as file:
+            file.write(json.dumps(owner).encode())
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Gives back what :meth:`claim` took."""
         while self._locks:
             self._locks.popitem()[1].release()
 
-    def write_frame(self, frame: pd.DataFrame, path: Path) -> Path:
-        """Writes Parquet; returns ``path``."""
+    def write_frame(self, frame: pd.DataFrame, path: Path, *, data_version: str) -> Path:
+        """Writes Parquet that says which dataset it was made of; returns ``path``."""
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        metadata = {**(table.schema.metadata or {}), DATA_VERSION: data_version.encode()}
         with atomic_write(path) as file:
-            frame.to_parquet(file, index=False, compression="zstd")
+            pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
         return path
 
     def read_frame(self, path: Path, *, made_by: str) -> pd.DataFrame:
@@ -89,13 +96,31 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         return pd.read_parquet(self.require(path, made_by=made_by))
 
-    def read_json(self, path: Path, *, made_by: str) -> Any:
-        """Reads JSON.
+    def data_version(self, path: Path, *, made_by: str) -> str:
+        """The dataset that a Parquet file was made of.
 
         Raises:
             StateError: It is not there yet; the message names the asset that makes it.
         """
-        return json.loads(self.require(path, made_by=made_by).read_text())
+        metadata = pq.read_schema(self.require(path, made_by=made_by)).metadata
+        return str(metadata[DATA_VERSION].decode())
+
+    def write_record(self, record: BaseModel, path: Path) -> None:
+        """Writes a record as JSON that people can read."""
+        with atomic_write(path) as file:
+            file.write(record.model_dump_json(indent=2).encode())
+
+    def read_record(self, kind: type[Record], path: Path, *, made_by: str) -> Record:
+        """Reads a record.
+
+        Raises:
+            StateError: It is not there yet, or damaged; the message names the asset that makes it.
+        """
+        text = self.require(path, made_by=made_by).read_text()
+        try:
+            return kind.model_validate_json(text)
+        except ValidationError as error:
+            raise StateError(f"{path} is damaged; materialise {made_by!r} again") from error
 
     def require(self, path: Path, *, made_by: str) -> Path:
         """The path of a file that must be there.

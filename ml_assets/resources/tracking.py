@@ -2,10 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EXPERIMENT = "ml_assets"
 QUIET = {
@@ -13,6 +16,31 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
+
+
+class MlflowRun(Protocol):
+    """What the pipeline uses of dagster-mlflow's resource: MLflow's functions, on one run."""
+
+    def active_run(self) -> Any:
+        """The MLflow run of this Dagster run."""
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Logs parameters."""
+
+    def log_metric(self, key: str, value: float) -> None:
+        """Logs one metric."""
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Logs metrics."""
+
+    def log_dict(self, dictionary: Mapping[str, object], artifact_file: str) -> None:
+        """Logs a JSON file."""
+
+    def log_figure(self, figure: "Figure", artifact_file: str) -> None:
+        """Logs a picture."""
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Sets tags."""
 
 
 @dg.resource(

@@ -1,8 +1,11 @@
 """Builds the Bento of a model version: the runtime, the model's files, and nothing else.
 
 The build runs in a process of its own, on a staged copy of ``serving/runtime`` and of the verified
-files of the model; it does not see the repository, so nothing else can get in. A finished Bento is
-moved into the store by a rename: whatever stops a build half-way leaves the store as it was.
+files of the model; it does not see the repository, so nothing else can get in. A Bento that holds
+the same already is kept as it is, under a service that may be running from it. A finished Bento is
+moved into the store by a rename: whatever stops a build half-way leaves the store as it was. The
+Bento that it replaces is moved away just before; where a kill hits between the two, the next build,
+of whatever model, moves it back.
 """
 
 import json
@@ -16,24 +19,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from filelock import FileLock
 from packaging.requirements import Requirement
 
 import serving.runtime
+from ml_assets.resources.pins import installed_pin
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.estimators import SKOPS_FILE
 from serving.runtime.files import MANIFEST, read_file, read_verified
 from serving.runtime.model import ModelManifest, read_manifest
 
 RUNTIME = Path(serving.runtime.__file__).parent
-LOCK = RUNTIME.parents[1] / "requirements" / "serve.txt"
+LOCKS = RUNTIME.parents[1] / "requirements"
+LOCK = LOCKS / "serve.txt"
+SKOPS_LOCK = LOCKS / "serve-sklearn.txt"
 SERVICE = "serving.runtime.service:PredictionService"
 # BentoML adds itself, with starlette.
 PACKAGES = ("numpy", "pydantic", "tzdata", "xgboost-cpu")
 SKOPS_PACKAGES = ("scikit-learn", "skops")
+# Where a Bento waits while another takes its place.
+REPLACED = "replaced"
 PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TZ")
 
 _log = logging.getLogger(__name__)
@@ -57,7 +65,9 @@ class BuiltBento:
 
 
 def build_bento(model_dir: Path, *, version: str, bento_home: Path) -> BuiltBento:
-    """Builds the Bento of a model version; one that is already there is replaced.
+    """Builds the Bento of a model version, unless the store has it with the same content.
+
+    A Bento of that version with another model, runtime or packages is replaced.
 
     Args:
         model_dir: The model's directory; every file's sha256 is verified before it is used.
@@ -93,10 +103,14 @@ def _workspace(bento_home: Path) -> Iterator[Path]:
     root = bento_home / "build"
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(bento_home / "build.lock"):
+        _settle(bento_home)
         for left_over in root.iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as workspace:
-            yield Path(workspace)
+        try:
+            with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as workspace:
+                yield Path(workspace)
+        finally:
+            _settle(bento_home)
 
 
 def _build(model_dir: Path, *, version: str, workspace: Path, bento_home: Path) -> BuiltBento:
@@ -104,14 +118,36 @@ def _build(model_dir: Path, *, version: str, workspace: Path, bento_home: Path) 
     _stage_runtime(context)
     manifest = _stage_model(model_dir, context / "model")
     tag = f"{manifest.name}:v{version}"
-    _log.info("building Bento %s", tag)
-    build_file = _build_file(manifest, version=version)
-    (context / "bentofile.yaml").write_text(json.dumps(build_file), encoding="utf-8")
-    _run_bentoml(context, tag=tag, home=workspace)
-    built = workspace / "bentos" / manifest.name / f"v{version}"
-    target = bento_home / "bentos" / manifest.name / built.name
-    _install(built, target, trash=workspace / "replaced")
+    place = Path(manifest.name, f"v{version}")
+    target = bento_home / "bentos" / place
+    packages = _requirements(manifest)
+    if _holds(target, context, packages):
+        _log.info("the store has Bento %s already", tag)
+    else:
+        _log.info("building Bento %s", tag)
+        build_file = _build_file(manifest, packages, version=version)
+        (context / "bentofile.yaml").write_text(json.dumps(build_file), encoding="utf-8")
+        _run_bentoml(context, tag=tag, home=workspace)
+        _install(workspace / "bentos" / place, target, replaced=bento_home / REPLACED / place)
+    _make_latest(target, scratch=workspace / "latest")
     return BuiltBento(tag, target)
+
+
+def _holds(bento: Path, context: Path, packages: list[str]) -> bool:
+    """Whether a Bento was built of just these files for just these packages."""
+    wanted = {*packages, installed_pin("bentoml")}
+    try:
+        found = (bento / "env" / "python" / "requirements.txt").read_text(encoding="utf-8")
+        return {*found.split()} == wanted and _contents(bento / "src") == _contents(context)
+    except OSError:
+        return False
+
+
+def _contents(root: Path) -> dict[Path, bytes]:
+    """The files of the runtime and the model, without the caches that Python may put there."""
+    paths = (path for room in ("serving", "model") for path in (root / room).rglob("*"))
+    files = (path for path in paths if path.is_file() and path.parent.name != "__pycache__")
+    return {path.relative_to(root): path.read_bytes() for path in files}
 
 
 def _stage_runtime(context: Path) -> None:
@@ -132,7 +168,7 @@ def _stage_model(model_dir: Path, staged: Path) -> ModelManifest:
     return manifest
 
 
-def _build_file(manifest: ModelManifest, *, version: str) -> dict[str, object]:
+def _build_file(manifest: ModelManifest, packages: list[str], *, version: str) -> dict[str, object]:
     """What BentoML reads as `bentofile.yaml`; JSON is YAML too."""
     labels = {"model": manifest.name, "version": version, "data_version": manifest.data_version}
     return {
@@ -141,19 +177,32 @@ def _build_file(manifest: ModelManifest, *, version: str) -> dict[str, object]:
         "description": f"# {manifest.name}, version {version}\n\nSend columns to POST /predict.\n",
         "labels": labels,
         "include": ["serving/**", "model/**"],
-        "python": {"packages": _requirements(manifest), "lock_packages": False},
+        "python": {"packages": packages, "lock_packages": False},
     }
 
 
 def _requirements(manifest: ModelManifest) -> list[str]:
-    """The packages of the runtime, pinned by the lock, or else to what is installed here."""
-    names = PACKAGES + (SKOPS_PACKAGES if SKOPS_FILE in manifest.files else ())
-    locked = _locked(LOCK) if LOCK.exists() else {}
-    return [locked.get(name, f"{name}=={installed_version(name)}") for name in names]
+    """The packages of the runtime, pinned by the locks, or else to what is installed here.
+
+    Raises:
+        PackagingError: A package is neither locked nor installed.
+    """
+    of_skops = SKOPS_FILE in manifest.files
+    names = PACKAGES + (SKOPS_PACKAGES if of_skops else ())
+    locks = (LOCK, SKOPS_LOCK) if of_skops else (LOCK,)
+    locked = {name: pin for lock in locks for name, pin in _locked(lock).items()}
+    try:
+        return [locked[name] if name in locked else installed_pin(name) for name in names]
+    except PackageNotFoundError as error:
+        raise PackagingError(
+            f"{error.name} is neither in {locks[-1]} nor installed; run make lock, or install it"
+        ) from error
 
 
 def _locked(lock: Path) -> dict[str, str]:
-    """The pins of a lock file that apply to this Python, by package."""
+    """The pins of a lock file that apply to this Python, by package; none without the file."""
+    if not lock.exists():
+        return {}
     lines = re.findall(r"^[a-z0-9].*?(?=\s*\\?$)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     pins = (Requirement(line) for line in lines)
     applicable = (pin for pin in pins if pin.marker is None or pin.marker.evaluate())
@@ -175,10 +224,26 @@ def _run_bentoml(context: Path, *, tag: str, home: Path) -> None:
         raise PackagingError(f"BentoML can't build {tag}: {reason}")
 
 
-def _install(built: Path, target: Path, *, trash: Path) -> None:
-    """Moves a finished Bento into the store and makes it the store's latest of its model."""
+def _install(built: Path, target: Path, *, replaced: Path) -> None:
+    """Moves a finished Bento into the store; one that is there is moved to ``replaced``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
-        target.rename(trash)
+        replaced.parent.mkdir(parents=True, exist_ok=True)
+        target.rename(replaced)
     built.rename(target)
-    (built.parent / "latest").replace(target.parent / "latest")
+
+
+def _settle(bento_home: Path) -> None:
+    """Removes what was replaced, and moves back what nothing came in place of."""
+    for replaced in (bento_home / REPLACED).glob("*/*"):
+        target = bento_home / "bentos" / replaced.parent.name / replaced.name
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            replaced.rename(target)
+
+
+def _make_latest(bento: Path, *, scratch: Path) -> None:
+    """Makes a Bento the one that its model's name without a version means."""
+    scratch.write_text(bento.name, encoding="utf-8")
+    scratch.replace(bento.parent / "latest")

@@ -137,7 +137,8 @@ def missing_reading(
     )
     gap = next((gap for gap in gaps if gap), "a reading is missing")
     return RequestError(
-        f"{series.entity}: {gap}; the last reading fills at most {forecast.max_gap} missing steps"
+        f"{series.entity}: {gap}; the reading before a gap fills at most the first "
+        f"{forecast.max_gap} steps of it"
     )
 
 

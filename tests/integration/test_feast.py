@@ -12,7 +12,6 @@ from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.features.table import feature_table, series_of
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
-from ml_assets.feature_repo.definitions import view_name
 from ml_assets.resources.feast import FeatureStoreResource, _repo_config
 from serving.runtime.features import latest_features
 from tests.integration.feast_cases import HOUR, START, forecast, hours, table_of, tabular, write
@@ -170,7 +169,7 @@ class TestOnlineStore:
 def stored_values(store: FeatureStoreResource, spec: PipelineSpec) -> int:
     """Values in the online table of the model."""
     with sqlite3.connect(Path(store.home) / "online.db") as database:
-        table = f"ml_assets_{view_name(spec)}"
+        table = f"ml_assets_{spec.feature_view}"
         return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 
@@ -196,10 +195,10 @@ class TestVersions:
             }
 
     def test_the_view_changes_its_name_with_the_features_only(self) -> None:
-        name = view_name(forecast())
-        assert view_name(forecast(description="new", split={"train": 0.5})) == name
-        assert view_name(forecast(lags=(1, 0, 24))) != name
+        name = forecast().feature_view
+        assert forecast(description="new", split={"train": 0.5}).feature_view == name
+        assert forecast(lags=(1, 0, 24)).feature_view != name
         features = forecast().features.model_dump()
-        assert view_name(forecast(features=features | {"timezone": "Europe/Berlin"})) != name
+        assert forecast(features=features | {"timezone": "Europe/Berlin"}).feature_view != name
         reordered = dict(reversed(features["columns"].items()))
-        assert view_name(forecast(features=features | {"columns": reordered})) != name
+        assert forecast(features=features | {"columns": reordered}).feature_view != name

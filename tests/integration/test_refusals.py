@@ -1,5 +1,6 @@
 """Candidates that must not be promoted: the run says why, and production stays."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,7 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.dataset.simulator import simulate
-from ml_assets.core.promotion import EvaluationRecord
-from tests.integration.workplace import TRANSFORMER, Ended, Workplace, failure_of
+from tests.integration.workplace import TRANSFORMER, Ended, Workplace, failure_of, read_spec
 
 HOURS_AHEAD = 24
 
@@ -62,15 +62,15 @@ def leak(promoted: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Refus
     return _refused(promoted, known, tmp_path_factory.mktemp("leak") / "leak.csv")
 
 
-def test_random_walk_is_refused_with_the_numbers_of_the_last_value(
-    promoted: Workplace, walk: Refused
-) -> None:
+def test_random_walk_is_refused_with_the_numbers_of_the_last_value(walk: Refused) -> None:
     assert walk.ended.status == 1
-    record = promoted.file(TRANSFORMER, "evaluation.json").read_text()
-    assert EvaluationRecord.model_validate_json(record)
-    assert "better_than_persistence: The model is not better than repeating" in walk.ended.printed
-    assert "its skill is" in walk.ended.printed
-    assert "must be above 0.1" in walk.ended.printed
+    found = re.search(
+        "better_than_persistence: The model is not better than repeating the last value: "
+        r"its skill is (\S+) and must be above (\S+)",
+        walk.ended.printed,
+    )
+    assert found is not None
+    assert float(found[1]) <= float(found[2]) == read_spec(TRANSFORMER).gates.min_skill
 
 
 def test_leaking_column_is_named(leak: Refused) -> None:
@@ -78,7 +78,7 @@ def test_leaking_column_is_named(leak: Refused) -> None:
     assert (
         "no_leak: Column 'HUFL' gives the label away: its feature 'latest HUFL' alone explains"
     ) in leak.ended.printed
-    assert "the change of 'OT' after 24 steps (at most 98.0%)" in leak.ended.printed
+    assert "the change of 'OT' after 24 steps" in leak.ended.printed
 
 
 @pytest.mark.parametrize("name", ["walk", "leak"])

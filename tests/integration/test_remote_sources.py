@@ -229,6 +229,18 @@ def test_a_glob_in_a_bucket_without_a_match_is_reported(bucket: Path):
         read("s3://readings/*.csv")
 
 
+def test_a_key_with_a_number_sign_keeps_its_name(bucket: Path):
+    for name in ("a#1", "a#2"):
+        write(bucket / f"{name}.csv")
+    assert set(read("s3://readings/a#?.csv").frame["transformer"]) == {"a#1", "a#2"}
+
+
+def test_what_s3_says_of_a_uri_with_a_password_is_told_without_it(bucket: Path):
+    with pytest.raises(SourceError, match="Bucket|no file matches") as caught:
+        read("s3://user:password@readings/*.csv?token=secret")
+    assert not [word for word in ("password", "secret") if word in str(caught.value)]
+
+
 def test_an_object_store_that_is_not_there_is_reported(
     bucket: Path, monkeypatch: pytest.MonkeyPatch
 ):

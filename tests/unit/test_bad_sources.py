@@ -12,6 +12,7 @@ from serving.runtime.spec import ColumnSpec
 COLUMNS = ColumnSpec(target="OT", inputs=["HUFL"], timestamp="date", entity="transformer")
 HEADER = "date,HUFL,OT\n"
 FIRST = "2016-07-01 00:00:00,1,2\n"
+FRACTIONS = FIRST + "2016-07-01 01:00:00.0,1,2\n"
 HOURS = [f"2016-07-01 0{hour}:00:00" for hour in range(3)]
 
 
@@ -47,6 +48,14 @@ def read(uri: str | Path, *, timezone: str = "UTC") -> Readings:
         (
             FIRST + "2016-07-01 01:00Z,1,2\n",
             "a.csv, row 3, column 'date': .* has an offset, unlike",
+        ),
+        (
+            FRACTIONS + "2016-07-01 02:00:00.5,1,2\n",
+            "a.csv, row 4, column 'date': 2016-07-01 02:00:00.5 has a fraction of a second",
+        ),
+        (
+            FIRST + "2016-07-01 02:00:00.000001,1,2\n2016-07-01 03:00:00,n/a,2\n",
+            "a.csv, row 3, column 'date': '2016-07-01 02:00:00.000001' has a fraction of a second",
         ),
         (FIRST + "0016-07-01 01:00,1,2\n", "a.csv, row 3, column 'date': .* plausible year"),
         (FIRST + "2016-07-01 01:00:00,1\n", "a.csv, row 3: 2 cells, but the header has 3"),
@@ -128,6 +137,23 @@ def test_a_wrong_parquet_column_is_reported(tmp_path: Path, columns: dict[str, l
         read(tmp_path / "a.parquet")
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([0, None, 1], pa.timestamp("ms")),
+        pa.array([0, None, 1], pa.timestamp("us", "Asia/Tokyo")),
+        pa.array([0, None, 1], pa.timestamp("ns", "UTC")),
+        pa.array([*HOURS[:2], "1970-01-01 00:00:00.001"]),
+    ],
+)
+def test_a_fraction_of_a_second_in_parquet_is_refused(tmp_path: Path, times: pa.Array):
+    table = pa.table({"date": times, "HUFL": [1, 2, 3], "OT": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    says = r"a.parquet, row 3, column 'date': 1970-01-01 00:00:00\.0*1 has a fraction of a second"
+    with pytest.raises(DataError, match=says):
+        read(tmp_path / "a.parquet")
+
+
 def test_a_missing_parquet_column_is_named(tmp_path: Path):
     pq.write_table(pa.table({"date": HOURS, "HUFL": [1, 2, 3]}), tmp_path / "a.parquet")
     with pytest.raises(
@@ -173,9 +199,24 @@ def test_a_directory_is_refused(tmp_path: Path):
         read(tmp_path)
 
 
-def test_an_unknown_kind_of_url_is_refused():
-    with pytest.raises(SourceError, match=r"gopher://host/a.csv can't be used as a source"):
-        read("gopher://host/a.csv")
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("gopher://host/a.csv", "gopher://"),
+        ("ftp://user:password@host/a.csv", "ftp://"),
+        ("memory://a.csv", "memory://"),
+        ("filecache::https://user:password@host/a.csv", "filecache::https://"),
+        ("zip://a.csv::a.zip", "zip://"),
+        ("https://host/a.csv::file:///a.csv", "'::'"),
+    ],
+)
+def test_another_protocol_is_refused_with_the_ones_there_are(uri: str, problem: str):
+    allowed = "file://, http://, https://, s3://, s3a://, simulated://, sklearn://"
+    with pytest.raises(
+        SourceError,
+        match=rf"^{problem} can't be used in a source; name a path, a glob, or {allowed}$",
+    ):
+        read(uri)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path):

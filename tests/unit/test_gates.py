@@ -13,7 +13,7 @@ HONEST = ColumnShare(
     column="load", feature="load_lag_1", share=0.3, explains="the change of 'OT' after 2 steps"
 )
 LEAKING = HONEST.model_copy(update={"column": "LEAK", "feature": "LEAK_lag_0", "share": 0.997})
-METRICS = {
+SCORES = {
     "test_mse_scaled": 0.026,
     "test_accuracy": 0.9,
     "skill_vs_persistence": 0.2,
@@ -32,7 +32,7 @@ def evaluation(
         rows=RowSpan(
             compared=1000, left_out=not_finite, not_finite=not_finite, first=time, last=time
         ),
-        metrics=METRICS | metrics,
+        metrics=SCORES | metrics,
         production=production,
         baselines={},
         steps={},
@@ -89,7 +89,7 @@ def test_the_reason_names_the_baseline_and_the_numbers() -> None:
 
 
 def test_a_baseline_without_values_passes_and_says_so() -> None:
-    metrics = {key: value for key, value in METRICS.items() if key != "skill_vs_seasonal_naive"}
+    metrics = {key: value for key, value in SCORES.items() if key != "skill_vs_seasonal_naive"}
     measured = evaluation().model_copy(update={"metrics": metrics})
     answer = gate("better_than_seasonal_naive", measured)
     assert answer.passed
@@ -116,7 +116,7 @@ def test_a_candidate_beyond_the_margin_fails_with_both_numbers() -> None:
 
 
 def test_the_same_model_again_is_not_worse() -> None:
-    measured = evaluation(production=dict(METRICS))
+    measured = evaluation(production=dict(SCORES))
     assert gate("not_worse_than_production", measured, production_margin=0).passed
 
 

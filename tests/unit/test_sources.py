@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml_assets.core.dataset.files import shown_uri
 from ml_assets.core.dataset.snapshot import content_hash
 from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import SourceError
@@ -87,6 +88,38 @@ def test_a_relative_path_and_a_file_url_name_the_same_file(
 
 def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(tmp_path: Path):
     assert len(read(write(tmp_path / "a[1].csv")).frame) == 2
+
+
+@pytest.mark.parametrize("name", ["a?.csv", "a#1.csv"])
+def test_a_file_url_may_hold_what_ends_a_path_on_the_web(tmp_path: Path, name: str):
+    write(tmp_path / "a#1.csv")
+    write(tmp_path / "ab.csv")
+    found = {Path(file.uri).name for file in read(f"file://{tmp_path}/{name}").files}
+    assert found == ({"ab.csv"} if "?" in name else {"a#1.csv"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("data/a?.csv", "data/a?.csv"),
+        ("/data/a#1@home.csv", "/data/a#1@home.csv"),
+        ("file:///data/a?.csv", "file:///data/a?.csv"),
+        ("simulated://transformers?days=9&seed=7", "simulated://transformers?days=9&seed=7"),
+        ("https://user:pass@host/a.csv?key=1#top", "https://host/a.csv"),
+        ("http://user:p@ss@host:80/a@b.csv", "http://host:80/a@b.csv"),
+        ("https://host?key=a/b@c", "https://host"),
+        ("s3://key:secret@bucket/a.csv?token=a/b=", "s3://bucket/a.csv"),
+        ("s3a://bucket/a?.csv", "s3a://bucket/a?.csv"),
+        ("s3://bucket/year=2016/a?/month=1/a#1.csv", "s3://bucket/year=2016/a?/month=1/a#1.csv"),
+    ],
+)
+def test_a_uri_is_shown_without_secrets_but_else_as_it_is(uri: str, shown: str):
+    assert shown_uri(uri) == shown
+
+
+def test_the_simulator_is_named_with_its_settings():
+    uri = "simulated://transformers?entities=1&days=2"
+    assert [file.uri for file in read(uri).files] == [uri]
 
 
 def test_a_file_has_its_sha256_and_rows(tmp_path: Path):

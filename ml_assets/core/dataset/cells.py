@@ -10,9 +10,12 @@ Kind = Literal["number", "time", "text"]
 MISSING = ("", "NaN", "nan", "NA", "null")
 """How a CSV file spells a missing value."""
 
+FRACTION = "has a fraction of a second; round the timestamps to whole seconds"
+"""What is wrong with a timestamp that lies between two seconds."""
+
 _FLAGS = re.ASCII | re.IGNORECASE
 _NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?|nan)\s*", _FLAGS)
-_CLOCK = r"\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?"
+_CLOCK = r"\d\d(:\d\d(:\d\d(\.(?P<fraction>\d{1,6}))?)?)?"
 _TIME = re.compile(rf"\d{{4}}-\d\d-\d\d([ T]{_CLOCK}(?P<offset>Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 
 
@@ -25,10 +28,13 @@ def number_fault(cell: str) -> str:
 
 def time_fault(cell: str, *, offset: bool) -> str:
     """Why a cell is not a timestamp with (or without) an offset; "" where it is one."""
-    if not _is_time(cell):
+    match = _TIME.fullmatch(cell)
+    if not match or not _is_on_the_calendar(cell):
         return "is not a timestamp; write 2016-07-01 13:00:00 or 2016-07-01T13:00:00+02:00"
-    if has_offset(cell) != offset:
-        words = ("has an offset", "first") if has_offset(cell) else ("has no offset", "others")
+    if (match["fraction"] or "").strip("0"):
+        return FRACTION
+    if bool(match["offset"]) != offset:
+        words = ("has an offset", "first") if match["offset"] else ("has no offset", "others")
         return f"{words[0]}, unlike the {words[1]} of its column; write all with one, or none"
     return ""
 
@@ -46,8 +52,9 @@ def has_offset(cell: str) -> bool:
     return bool(match and match["offset"])
 
 
-def _is_time(cell: str) -> bool:
+def _is_on_the_calendar(cell: str) -> bool:
     try:
-        return bool(_TIME.fullmatch(cell) and datetime.fromisoformat(cell))
+        datetime.fromisoformat(cell)
     except ValueError:
         return False
+    return True

@@ -1,8 +1,8 @@
 """Finds the files that a source names, and brings remote ones onto this machine.
 
-A path, a glob, or a URL that fsspec knows (http, https, s3, ...). A file on this machine is read
-where it is; a remote one is copied into a temporary directory and lives until the next is asked
-for. Each is hashed before anything reads its content.
+A path, a glob, or a URL of one of the protocols below. A file on this machine is read where it is;
+a remote one is copied into a temporary directory and lives until the next is asked for. Each is
+hashed before anything reads its content.
 
 S3 finds keys, region and endpoint where the AWS tools do (``AWS_ACCESS_KEY_ID``,
 ``AWS_ENDPOINT_URL``, ``~/.aws``, ...); ``FSSPEC_S3_ANON=true`` reads public buckets without keys.
@@ -11,7 +11,8 @@ S3 finds keys, region and endpoint where the AWS tools do (``AWS_ACCESS_KEY_ID``
 import errno
 import hashlib
 import logging
-from collections.abc import Generator, Iterator
+import re
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -19,7 +20,7 @@ from glob import has_magic
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 import aiohttp
 import fsspec
@@ -28,6 +29,12 @@ from botocore.exceptions import BotoCoreError
 from ml_assets.core.errors import SourceError
 from ml_assets.core.spec import SourceSpec
 
+LOCAL = ("file",)
+"""Protocols of files on this machine, beside plain paths."""
+REMOTE = ("http", "https", "s3", "s3a")
+"""Protocols of files elsewhere."""
+BUILT_IN = ("simulated", "sklearn")
+"""What looks like a protocol of files and names data that comes with the project."""
 CONNECT_SECONDS = 5
 """How long a server may take to accept a connection."""
 READ_SECONDS = 10
@@ -36,6 +43,7 @@ RETRIES = 2
 """How often S3 is asked; by default it would be ten times."""
 
 _CHUNK = 1 << 20
+_USER = re.compile(r"(?<=://)[^/?#]*@")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +53,7 @@ class StoredFile:
     """A file of a source, on this machine.
 
     Attributes:
-        uri: Its address as messages show it: without password, query and fragment.
+        uri: Its address as messages show it: see `shown_uri`.
         stem: Its name without directory and suffix.
         path: Where its content is.
         sha256: Digest of its content, hex.
@@ -74,13 +82,12 @@ def stored_files(source: SourceSpec) -> Generator[StoredFile]:
     Raises:
         SourceError: There is no such file, it can't be read, or its sha256 is another one.
     """
-    remote = "://" in source.uri and not source.uri.startswith("file://")
-    found = _find_remote(source.uri) if remote else _find_local(source.uri)
+    found, shown = _find(source.uri), shown_uri(source.uri)
     if not found:
-        raise SourceError(f"no file matches {source.uri}; check the directory and the pattern")
+        raise SourceError(f"no file matches {shown}; check the directory and the pattern")
     if source.sha256 and len(found) > 1:
         raise SourceError(
-            f"sha256 is given for one file, but {source.uri} names {len(found)}; "
+            f"sha256 is given for one file, but {shown} names {len(found)}; "
             "name one file or leave sha256 away"
         )
     with TemporaryDirectory(prefix="ml-assets-") as directory:
@@ -99,8 +106,26 @@ def _check_digest(stored: StoredFile, expected: str) -> None:
         )
 
 
-def _find_local(uri: str) -> list[Path]:
-    path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri).expanduser()
+def _find(uri: str) -> Sequence[Path | _Address]:
+    protocol = protocol_of(uri)
+    if protocol in REMOTE and "::" not in uri:
+        return _find_remote(uri)
+    if protocol and protocol not in LOCAL:
+        allowed = ", ".join(f"{one}://" for one in (*LOCAL, *REMOTE, *BUILT_IN))
+        problem = "'::'" if protocol in REMOTE else f"{protocol}://"
+        raise SourceError(f"{problem} can't be used in a source; name a path, a glob, or {allowed}")
+    # The part before the path is a host's name, and that host is this machine.
+    return _find_local(unquote(re.sub(r"^file://[^/]*", "", uri)) if protocol else uri)
+
+
+def protocol_of(uri: str) -> str:
+    """What stands before ``://``; "" for a path."""
+    match = re.match(r"([a-z][\w.+:-]*)://", uri, re.IGNORECASE)
+    return match[1] if match else ""
+
+
+def _find_local(name: str) -> list[Path]:
+    path = Path(name).expanduser()
     try:
         if path.is_file():
             return [path]
@@ -138,7 +163,7 @@ def _find_remote(uri: str) -> list[_Address]:
 
 def _options(uri: str) -> dict[str, Any]:
     """Settings of the file system: time-outs instead of minutes of silence."""
-    protocol = uri.partition("://")[0]
+    protocol = protocol_of(uri)
     if protocol in {"http", "https"}:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
@@ -157,13 +182,21 @@ def _store(address: _Address, copy: Path) -> StoredFile:
     copy.unlink(missing_ok=True)
     with _reported(address.uri):
         address.system.get_file(address.location, str(copy))
-    return replace(_hash(copy), uri=shown, stem=PurePosixPath(urlsplit(shown).path).stem)
+    return replace(_hash(copy), uri=shown, stem=PurePosixPath(shown).stem)
 
 
 def shown_uri(uri: str) -> str:
-    """A URI as messages may show it: without password, query and fragment, which hold secrets."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A URI as messages may show it.
+
+    Remote ones go without user, password, query and fragment, which hold secrets. On S3 a ``#`` is
+    part of the key, and a ``?`` that no ``=`` follows is part of a pattern. Paths and the built-in
+    data, whose query says what they are, stay as they are.
+    """
+    protocol = protocol_of(uri)
+    if protocol in {"", *LOCAL, *BUILT_IN}:
+        return uri
+    query = r"\?[^/]*=.*" if protocol in {"s3", "s3a"} else r"[?#].*"
+    return re.sub(query, "", _USER.sub("", uri, count=1), flags=re.DOTALL)
 
 
 def _hash(path: Path) -> StoredFile:
@@ -189,7 +222,7 @@ def _reported(uri: str) -> Iterator[None]:
     except PermissionError as error:
         raise SourceError(f"{shown}: access denied; check the credentials") from error
     except (ImportError, ValueError) as error:
-        raise SourceError(f"{shown} can't be used as a source: {error}") from error
+        raise SourceError(f"{shown} can't be used as a source: {_reason(error, uri)}") from error
     except aiohttp.ClientResponseError as error:
         raise SourceError(f"{shown}: the server answered {error.status} {error.message}") from error
     except TimeoutError as error:
@@ -201,7 +234,13 @@ def _reported(uri: str) -> Iterator[None]:
             raise SourceError(
                 f"no room for a copy of {shown} in {gettempdir()}; free some, or set TMPDIR"
             ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(
-            f"{shown} can't be reached: {reason}; check address and network"
+            f"{shown} can't be reached: {_reason(error, uri)}; check address and network"
         ) from error
+
+
+def _reason(error: Exception, uri: str) -> str:
+    """What a library says, in one line, without the secrets of the URI."""
+    said = str(error).replace(uri, shown_uri(uri))
+    user = _USER.search(uri)
+    return " ".join((said.replace(user[0], "") if user else said).split()) or type(error).__name__

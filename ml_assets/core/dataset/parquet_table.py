@@ -22,6 +22,8 @@ _EXPECTED = {"number": "numbers", "time": "timestamps", "text": "text"}
 def read_parquet(file: StoredFile, layout: Layout) -> pa.Table:
     """The columns of a Parquet file, timestamps without an offset still without a time zone.
 
+    Timestamps keep their unit, so that none is cut off before it is looked at.
+
     Raises:
         DataError: The file is damaged, or a column holds something else; the message names column
             and row (the first is row 1).
@@ -62,7 +64,7 @@ def _wanted(column: pa.ChunkedArray, kind: Kind) -> pa.DataType | None:
     if kind == "text":
         return ARROW_TEXT if _is_text(holds) or any(test(holds) for test in _NAMES) else None
     if pa.types.is_timestamp(holds):
-        return ARROW_TIME if holds.tz else ARROW_LOCAL_TIME
+        return pa.timestamp(holds.unit, "UTC" if holds.tz else None)
     if _is_text(holds):
         first = next((cell for cell in column if cell.is_valid), None)
         return ARROW_TIME if first and has_offset(first.as_py()) else ARROW_LOCAL_TIME

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.datasets import load_iris
 
-from ml_assets.core.dataset.files import stored_files
+from ml_assets.core.dataset.files import BUILT_IN, protocol_of, shown_uri, stored_files
 from ml_assets.core.dataset.frames import ARROW_TEXT, TEXT, string_column
 from ml_assets.core.dataset.layout import Layout
 from ml_assets.core.dataset.simulator import parse_simulation, run
@@ -65,12 +65,12 @@ def read_source(source: SourceSpec, columns: ColumnSpec, *, task: Task = "foreca
         DataError: Its content is wrong; the message names file, column and row where there is one.
     """
     layout = Layout(columns, source.timezone, labels=task == "classification")
-    scheme = urlsplit(source.uri).scheme
-    if scheme not in {"simulated", "sklearn"}:
+    protocol = protocol_of(source.uri)
+    if protocol not in BUILT_IN:
         return _read_files(source, layout)
     if source.sha256:
         raise SourceError(f"{source.uri} is built in and has no sha256; leave it away")
-    table = _simulated(source.uri) if scheme == "simulated" else _bundled(source.uri)
+    table = _simulated(source.uri) if protocol == "simulated" else _bundled(source.uri)
     return _built_in(source.uri, table, layout)
 
 
@@ -115,7 +115,7 @@ def _read_files(source: SourceSpec, layout: Layout) -> Readings:
             files.append(file)
             stems.append(stored.stem)
             tables.append(table)
-    _check_entities(source.uri, tables, stems, layout)
+    _check_entities(shown_uri(source.uri), tables, stems, layout)
     table = pa.concat_tables(map(_with_entity, tables, stems, repeat(layout.columns)))
     del tables
     frame = table.to_pandas(types_mapper={ARROW_TEXT: TEXT}.get, self_destruct=True)

@@ -1,5 +1,6 @@
 """One file of a source as a table of a model's columns, timestamps in UTC."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -8,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ml_assets.core.dataset.cells import FRACTION
 from ml_assets.core.dataset.csv_diagnosis import line_numbers
 from ml_assets.core.dataset.csv_table import read_csv
 from ml_assets.core.dataset.files import StoredFile
-from ml_assets.core.dataset.frames import ARROW_LOCAL_TIME, ARROW_TIME
+from ml_assets.core.dataset.frames import ARROW_TIME
 from ml_assets.core.dataset.layout import Layout
 from ml_assets.core.dataset.parquet_table import read_parquet
 from ml_assets.core.errors import DataError
@@ -20,7 +22,7 @@ from serving.runtime.zones import local_to_utc
 YEARS = (1900, 2200)
 """A timestamp before the first or not before the second is taken for a typing error."""
 
-_MICROSECONDS = 1_000_000
+_TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _OTHER_FORMATS = {
     b"\x1f\x8b": "is compressed with gzip; unpack it first",
     b"PK": "is a zip file or a spreadsheet; save it as CSV",
@@ -35,7 +37,7 @@ class SourceFile:
     """A file that was read.
 
     Attributes:
-        uri: Its address as messages show it: without password, query and fragment.
+        uri: Its address as messages show it: see `.files.shown_uri`.
         sha256: Digest of its content, hex; "" for built-in data.
         rows: Number of rows.
         numbers: How messages count its rows, (rows,): the line of a CSV file, whose header is row
@@ -107,26 +109,31 @@ def _csv_numbers(file: StoredFile, rows: int) -> Sequence[int] | NDArray[np.int6
 def _with_utc(file: SourceFile, table: pa.Table, name: str, *, timezone: str) -> pa.Table:
     """The table with its timestamps in UTC."""
     column = table[name]
-    missing = np.asarray(column.is_null())
-    times = column.cast(pa.int64()).fill_null(0).to_numpy()
-    first, end = (np.datetime64(f"{year}", "us").astype(np.int64) for year in YEARS)
-    _refuse(file, name, times, (times < first) | (times >= end), "is not in a plausible year")
-    if column.type == ARROW_LOCAL_TIME:
-        seconds, fraction = np.divmod(times, _MICROSECONDS)
-        instants, matches = local_to_utc(seconds, zone=timezone)
+    unit, missing = column.type.unit, np.asarray(column.is_null())
+    ticks = column.cast(pa.int64()).fill_null(0).to_numpy()
+    times = ticks.view(f"datetime64[{unit}]")
+    seconds, fraction = np.divmod(ticks, _TICKS[unit])
+    first, end = (np.datetime64(f"{year}", "s").astype(np.int64) for year in YEARS)
+    _refuse(file, name, times, (seconds < first) | (seconds >= end), "is not in a plausible year")
+    _refuse(file, name, times, fraction != 0, FRACTION)
+    if column.type.tz is None:
+        seconds, matches = local_to_utc(seconds, zone=timezone)
         where = f"in {timezone}; write timestamps in UTC or with their offset"
         _refuse(file, name, times, matches == 0, f"is skipped when the clocks go forward {where}")
         _refuse(file, name, times, matches > 1, f"comes twice when the clocks go back {where}")
-        times = instants * _MICROSECONDS + fraction
-    utc = pa.array(times, pa.int64(), mask=missing).cast(ARROW_TIME)
+    utc = pa.array(seconds * _TICKS["us"], pa.int64(), mask=missing).cast(ARROW_TIME)
     return table.set_column(table.column_names.index(name), name, utc)
 
 
 def _refuse(
-    file: SourceFile, name: str, times: NDArray[np.int64], wrong: NDArray[np.bool_], fault: str
+    file: SourceFile,
+    name: str,
+    times: NDArray[np.datetime64],
+    wrong: NDArray[np.bool_],
+    fault: str,
 ) -> None:
     """Raises an error that names the first wrong time, if there is one."""
     if wrong.any():
         row = int(np.argmax(wrong))
-        time = str(times[row].astype("datetime64[us]").astype("datetime64[s]")).replace("T", " ")
+        time = re.sub(r"(\.\d*?)0+$", r"\1", str(times[row]).replace("T", " ")).rstrip(".")
         raise DataError(f"{file.place(row)}, column {name!r}: {time} {fault}")

@@ -20,7 +20,7 @@ from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
-from serving.runtime.model import Model
+from serving.runtime.model import Model, ModelManifest
 
 Predictions = NDArray[np.float64]
 _log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def compare(
 ) -> Comparison:
     """Measures the candidate, the production model and the naive baselines on the test rows.
 
-    A production model that the data no longer fits (another horizon, a column that is gone) is
-    left out, with a warning in the log.
+    A production model that the data no longer fits (another task, target, step or horizon, a
+    column that is gone) is left out, with a warning in the log and the reason in the evaluation.
 
     Args:
         data: The training set.
@@ -56,7 +56,7 @@ def compare(
     """
     test, classes = data.part("test"), candidate.manifest.classes
     found = {CANDIDATE: predictions_of(candidate, test, spec, series=series)}
-    live = None if production is None else _live(production, test, spec, series, classes)
+    live, left_out = _live(production, test, spec, series, classes)
     naive = _baselines(data, spec, series, classes)
     evaluation = evaluate(
         test,
@@ -64,6 +64,7 @@ def compare(
         candidate=found[CANDIDATE],
         baselines=naive,
         production=live,
+        production_left_out=left_out,
         scale=training_scale(data.part("train"), series, forecast=spec.forecast)
         if spec.forecast
         else None,
@@ -75,20 +76,24 @@ def compare(
 
 
 def _live(
-    production: Model,
+    production: Model | None,
     test: Part,
     spec: PipelineSpec,
     series: Sequence[Series],
     classes: Sequence[str],
-) -> Predictions | None:
+) -> tuple[Predictions | None, str]:
+    """The production model's predictions, or why there are none of it."""
+    if production is None:
+        return None, ""
     try:
         predictions = predictions_of(production, test, spec, series=series)
     except DataError as error:
         _log.warning("production is not compared: %s", error)
-        return None
-    if not classes:
-        return predictions
-    return align_classes(predictions, given=production.manifest.classes, wanted=classes)
+        return None, str(error)
+    if classes:
+        known = production.manifest.classes
+        predictions = align_classes(predictions, given=known, wanted=classes)
+    return predictions, ""
 
 
 def _baselines(
@@ -121,21 +126,15 @@ def predictions_of(
         feature is missing.
 
     Raises:
-        DataError: The model needs a column that the data no longer has, or another horizon.
+        DataError: The model predicts something else than the YAML file asks for (task, target,
+            step or horizon), or needs a column that the data no longer has.
     """
+    _check_purpose(model, spec)
     manifest = model.manifest
     if manifest.features == spec.features and manifest.feature_names == list(spec.feature_names):
         return model.predict(part.features)
-    if manifest.forecast is None or spec.forecast is None:
-        raise DataError(
-            f"the version in production needs the columns {', '.join(manifest.feature_names)}; "
-            f"the data has {', '.join(spec.feature_names)}"
-        )
-    if manifest.forecast.horizon != spec.forecast.horizon:
-        raise DataError(
-            f"the version in production forecasts {manifest.forecast.horizon} steps, "
-            f"this one {spec.forecast.horizon}"
-        )
+    if spec.forecast is None:
+        return model.predict(part.features[:, _columns(manifest.feature_names, spec.feature_names)])
     features = _features_at(model, part, spec, series)
     complete = np.isfinite(features).all(axis=1)
     predictions = np.full((len(part), spec.forecast.horizon), np.nan)
@@ -143,14 +142,39 @@ def predictions_of(
     return predictions
 
 
+def _check_purpose(model: Model, spec: PipelineSpec) -> None:
+    """Checks that the model predicts what the YAML file asks for, whatever its features are."""
+    made, wanted = _purpose(model.manifest), _purpose(spec)
+    different = [name for name in wanted if made.get(name) != wanted[name]]
+    if different:
+        name = different[0]
+        raise DataError(
+            f"the model was made for {name} {made[name]}, but the YAML file asks for {name} "
+            f"{wanted[name]}"
+        )
+
+
+def _purpose(settings: ModelManifest | PipelineSpec) -> dict[str, str | int]:
+    """What a model is for; the task comes first, and so the others are those of the same task."""
+    purpose: dict[str, str | int] = {"task": settings.task, "target": settings.columns.target}
+    if settings.forecast:
+        step, horizon = settings.forecast.step_seconds, settings.forecast.horizon
+        purpose |= {"step": f"{step} s", "horizon": horizon}
+    return purpose
+
+
+def _columns(wanted: Sequence[str], known: Sequence[str]) -> list[int]:
+    missing = sorted(set(wanted) - set(known))
+    if missing:
+        raise DataError(f"the model needs column {missing[0]!r}; the data has none")
+    return [known.index(name) for name in wanted]
+
+
 def _features_at(
     model: Model, part: Part, spec: PipelineSpec, series: Sequence[Series]
 ) -> NDArray[np.float32]:
     wanted = model.manifest.columns.numeric
-    missing = sorted(set(wanted) - set(spec.columns.numeric))
-    if missing:
-        raise DataError(f"the version in production needs column {missing[0]!r}; the data has none")
-    order = [spec.columns.numeric.index(name) for name in wanted]
+    order = _columns(wanted, spec.columns.numeric)
     known = {one.entity: one for one in series}
     features = np.full((len(part), len(model.manifest.feature_names)), np.nan, dtype=np.float32)
     for entity, rows in rows_by_entity(part.entities).items():

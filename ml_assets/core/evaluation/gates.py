@@ -66,16 +66,20 @@ def beats_baseline(evaluation: Evaluation, baseline: str, *, min_skill: float) -
 
 
 def not_worse_than_production(evaluation: Evaluation, *, gates: GateSpec) -> GateResult:
-    """Whether the metric is at most ``production_margin`` worse than the production model's."""
+    """Whether the metric is at most ``production_margin`` worse than the production model's.
+
+    It passes where there is no production model, or one that can't be compared at all.
+    """
     name = "not_worse_than_production"
     metric = METRICS[evaluation.task][0] if gates.metric == "auto" else gates.metric
     candidate = evaluation.metrics[metric]
     if evaluation.production is None:
-        reason = (
-            f"No production model to compare with; the candidate's {metric} is {candidate:.4f}."
-        )
+        reason = _nothing_to_compare(evaluation)
         return GateResult(
-            name=name, passed=True, description=reason, metadata={"candidate": candidate}
+            name=name,
+            passed=True,
+            description=f"{reason} The candidate's {metric} is {candidate:.4f}.",
+            metadata={"candidate": candidate},
         )
     live = evaluation.production[metric]
     passed, limit = within_margin(candidate, live, metric=metric, margin=gates.production_margin)
@@ -87,6 +91,15 @@ def not_worse_than_production(evaluation: Evaluation, *, gates: GateSpec) -> Gat
         f"same {evaluation.rows.compared:,} test rows; {side} {limit:.4f} is "
         f"{'kept' if passed else 'needed'} (margin {gates.production_margin:.1%}).",
         metadata={"candidate": candidate, "production": live, "limit": limit},
+    )
+
+
+def _nothing_to_compare(evaluation: Evaluation) -> str:
+    if not evaluation.production_left_out:
+        return "No production model to compare with."
+    return (
+        "The production model can't be compared, so the candidate passes without it: "
+        f"{evaluation.production_left_out}."
     )
 
 

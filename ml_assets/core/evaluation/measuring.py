@@ -73,7 +73,9 @@ class Evaluation(FrozenModel):
         step: Length of a step of a forecast, such as ``1h``; empty for tables.
         rows: Which rows were compared.
         metrics: The candidate's metrics, ``skill_vs_<baseline>`` among them.
-        production: The production model's metrics, or None where there is no such model.
+        production: The production model's metrics, or None where it is not compared.
+        production_left_out: Why the production model can't be compared; "" if it is, or if there
+            is none.
         baselines: Metrics of each baseline that is defined on any test row.
         steps: Errors by step ahead of each predictor; forecasts only.
         entities: The candidate's errors on each entity; forecasts only.
@@ -89,6 +91,7 @@ class Evaluation(FrozenModel):
     rows: RowSpan
     metrics: Scores
     production: Scores | None
+    production_left_out: str = ""
     baselines: dict[str, Scores]
     steps: dict[str, StepErrors]
     entities: list[EntityErrors]
@@ -123,6 +126,7 @@ def evaluate(
     candidate: Array,
     baselines: Mapping[str, Array],
     production: Array | None = None,
+    production_left_out: str = "",
     scale: TargetScale | None = None,
     classes: Sequence[str] = (),
 ) -> Evaluation:
@@ -136,6 +140,7 @@ def evaluate(
         baselines: Naive predictions by name, in the same shape.
         production: Predictions of the production model, in the same shape. A production model or
             baseline without any finite row is left out.
+        production_left_out: Why there is a production model but no predictions of it.
         scale: The target's scale on the training rows; forecasts need it.
         classes: Names of the probabilities' columns; classification needs them.
 
@@ -155,12 +160,17 @@ def evaluate(
         rows=common.span,
         metrics=full[CANDIDATE],
         production=full.get(PRODUCTION),
+        production_left_out=production_left_out or _unpredicted({*live} - {*full}),
         baselines=naive,
         steps=_steps(common, scale),
         entities=_entities(common, scale),
         classes=list(classes),
         confusion=_confusion(common, classes),
     )
+
+
+def _unpredicted(unknown: set[str]) -> str:
+    return "its prediction is missing for every test row" if unknown else ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -136,28 +136,69 @@ def _utc(timestamps: NDArray[np.datetime64]) -> pd.DatetimeIndex:
 
 
 def tabular_labels(table: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
-    """The label of every row, split at random with the estimator's seed.
+    """The label of every complete row, split at random with the estimator's seed.
 
-    Classes are spread over the parts in proportion. The columns are those of
+    A row without a label, or without one of the inputs, is left out: a missing reading is never a
+    label. Classes are spread over the parts in proportion. The columns are those of
     :func:`forecast_labels`, with one ``label``.
+
+    Raises:
+        DataError: There are too few complete rows, or rows of a class, for each part to have one.
     """
-    labels = table[spec.columns.target]
-    stratify = labels if spec.task == "classification" else None
-    rows = np.arange(len(table))
+    needed = [*dict.fromkeys((*spec.columns.inputs, spec.columns.target))]
+    rows = np.flatnonzero(table[needed].notna().all(axis=1))
+    labels = table[spec.columns.target].to_numpy()[rows]
     shares = np.array([spec.split.train, spec.split.validation, spec.split.test])
-    shares = shares / shares.sum()
-    _, rest = train_test_split(
-        rows, train_size=shares[0], random_state=spec.estimator.seed, stratify=stratify
+    codes = _random_codes(labels, shares / shares.sum(), spec)
+    keys = row_keys(len(table)).take(rows).reset_index(drop=True)
+    return keys.assign(label=labels, split=_part_names(codes))
+
+
+def _random_codes(
+    labels: NDArray[Any], shares: NDArray[np.float64], spec: PipelineSpec
+) -> NDArray[np.int8]:
+    """The number of each row's part, (n,)."""
+    classes = labels.astype(np.str_) if spec.task == "classification" else None
+    _check_counts(labels, classes, shares, column=spec.columns.target)
+    train, rest = train_test_split(
+        np.arange(len(labels)),
+        train_size=shares[0],
+        random_state=spec.estimator.seed,
+        stratify=classes,
     )
     validation, test = train_test_split(
         rest,
         train_size=shares[1] / (shares[1] + shares[2]),
         random_state=spec.estimator.seed,
-        stratify=None if stratify is None else stratify.iloc[rest],
+        stratify=None if classes is None else classes[rest],
     )
-    codes = np.zeros(len(table), dtype=np.int8)
+    codes = np.zeros(len(labels), dtype=np.int8)
     codes[validation], codes[test] = 1, 2
-    return row_keys(len(table)).assign(label=labels.to_numpy(), split=_part_names(codes))
+    return codes
+
+
+def _check_counts(
+    labels: NDArray[Any],
+    classes: NDArray[np.str_] | None,
+    shares: NDArray[np.float64],
+    *,
+    column: str,
+) -> None:
+    """Checks that each part gets a row, and a row of each class."""
+    needed = int(np.ceil(1 / shares.min() - 1e-9))  # 1 / 0.2 is a little more than 5
+    problem = f"at least {needed} are needed, so that train, validation and test each get one"
+    if len(labels) < needed:
+        raise DataError(
+            f"{len(labels)} rows have all inputs and a label in column {column!r}; {problem}"
+        )
+    if classes is None:
+        return
+    names, counts = np.unique(classes, return_counts=True)
+    if counts.min() < needed:
+        raise DataError(
+            f"class {str(names[counts.argmin()])!r} of column {column!r} has {counts.min()} "
+            f"complete rows; {problem}. Give more rows of it, or leave the class out"
+        )
 
 
 def row_keys(rows: int) -> pd.DataFrame:

@@ -5,7 +5,6 @@ file is faster, but a line that is cut short makes it unreadable.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -84,15 +83,8 @@ class TuningResult(FrozenModel):
 
 
 def study_name(spec: PipelineSpec, *, data_version: str) -> str:
-    """The model's name and a digest of all that makes trials comparable.
-
-    These are the data's version and the YAML's sections on columns, features, split, estimator
-    and search space; not the number of trials.
-    """
-    sections = {"task", "columns", "forecast", "features", "split", "estimator"}
-    settings = spec.model_dump(mode="json", include=sections)
-    space = spec.tuning.model_dump(mode="json", include={"space"})
-    text = json.dumps([settings, space, data_version], sort_keys=True)
+    """The model's name and a digest of all that makes trials comparable: settings and data."""
+    text = spec.search_settings + data_version
     return f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

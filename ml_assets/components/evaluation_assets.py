@@ -1,0 +1,181 @@
+"""What the assets `evaluation` and `promotion` do."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from ml_assets.components.checks import check
+from ml_assets.components.inputs import load_data, load_series, training_set_version
+from ml_assets.components.presentation import Result, shown
+from ml_assets.core.spec import PipelineSpec
+from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.storage import Storage
+from ml_assets.resources.tracking import MlflowRun
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ml_assets.core.evaluation.comparison import Comparison
+    from ml_assets.core.evaluation.gates import GateResult
+    from ml_assets.core.features.training_set import TrainingSet
+    from ml_assets.core.promotion import Promotion
+    from serving.runtime.history import Series
+    from serving.runtime.model import Model
+
+FILE = "evaluation.json"
+_log = logging.getLogger(__name__)
+
+
+def evaluation(
+    spec: PipelineSpec, storage: Storage, registry: ModelRegistry, run: MlflowRun
+) -> Result:
+    """Measures candidate, production and baselines on the same rows, and judges the candidate."""
+    from ml_assets.core.evaluation.comparison import compare
+    from ml_assets.core.evaluation.gates import judge
+    from ml_assets.core.evaluation.leaks import find_leaks
+    from ml_assets.core.promotion import EvaluationRecord
+
+    candidate = registry.require(spec.name, "staging")
+    production = registry.by_alias(spec.name, "production")
+    data, data_version = load_data(spec, storage), training_set_version(spec, storage)
+    series = load_series(spec, storage)
+    compared = compare(
+        data,
+        spec,
+        candidate=_loaded(candidate, registry),
+        production=_loaded(production, registry) if production else None,
+        series=series,
+    )
+    leaks = find_leaks(data, spec, series=series)
+    record = EvaluationRecord(
+        candidate=candidate.version,
+        production=production.version if production else None,
+        data_version=data_version,
+        evaluation=compared.evaluation,
+        gates=list(judge(compared.evaluation, leaks, gates=spec.gates)),
+    )
+    storage.write_record(record, storage.file(spec.name, FILE))
+    run.log_dict(record.model_dump(mode="json"), FILE)
+    run.log_metrics(compared.evaluation.metrics)
+    run.set_tags({"evaluated_version": candidate.version})
+    return dg.MaterializeResult(
+        metadata={
+            "candidate": candidate.label,
+            "production": production.label if production else "none yet",
+            "metrics": dg.MetadataValue.md(compared.evaluation.table),
+            "test rows": compared.evaluation.rows.compared,
+            **shown(_figures(compared, data, series, spec), run, folder="evaluation"),
+        },
+        check_results=_gate_checks(record.gates),
+    )
+
+
+def _loaded(version: RegisteredVersion, registry: ModelRegistry) -> "Model":
+    from serving.runtime.model import Model
+
+    with TemporaryDirectory() as directory:
+        return Model.load(registry.bundle(version, Path(directory)))
+
+
+def _gate_checks(gates: "Sequence[GateResult]") -> list[dg.AssetCheckResult]:
+    for gate in gates:
+        level = logging.INFO if gate.passed else logging.ERROR
+        _log.log(level, "%s: %s", gate.name, gate.description)
+    return [
+        check(
+            gate.name,
+            passed=gate.passed,
+            description=gate.description,
+            blocking=True,
+            **gate.metadata,
+        )
+        for gate in gates
+    ]
+
+
+def _figures(
+    compared: "Comparison", data: "TrainingSet", series: "Sequence[Series]", spec: PipelineSpec
+) -> "dict[str, Figure]":
+    from ml_assets.core.evaluation import plots
+
+    measured, test = compared.evaluation, data.part("test")
+    candidate = compared.predictions["candidate"]
+    if spec.task == "classification":
+        return {
+            "confusion": plots.confusion_matrix(measured),
+            "calibration": plots.calibration(test.labels, candidate, classes=measured.classes),
+        }
+    figures = {"residuals": plots.residuals(test, candidate, spec=spec)}
+    if spec.task == "forecast":
+        figures["forecasts"] = plots.forecasts(test, candidate, series=series, spec=spec)
+        figures["error_by_step"] = plots.errors_by_step(measured)
+        figures["error_by_entity"] = plots.errors_by_entity(measured)
+    return figures
+
+
+def promotion(
+    spec: PipelineSpec, storage: Storage, registry: ModelRegistry, run: MlflowRun, *, run_id: str
+) -> Result:
+    """Moves the alias `production` to the candidate, if its evaluation still holds.
+
+    Raises:
+        RegistryError: The candidate was not evaluated, failed a gate, or production has moved
+            since the evaluation.
+    """
+    candidate = registry.require(spec.name, "staging")
+    entry = _resumed(candidate, registry) or _decided(candidate, spec, storage, registry, run_id)
+    registry.promote(candidate, previous=entry.from_version, record=entry.model_dump_json())
+    storage.write_record(entry, storage.file(spec.name, "promotion.json"))
+    run.set_tags({"promoted_version": candidate.version})
+    return dg.MaterializeResult(
+        metadata={
+            "production": candidate.label,
+            "previous": f"v{entry.from_version}" if entry.from_version else "none",
+            "who": entry.who,
+            "when": dg.MetadataValue.timestamp(entry.when),
+            "reason": dg.MetadataValue.md(entry.reason),
+        }
+    )
+
+
+def _resumed(candidate: RegisteredVersion, registry: ModelRegistry) -> "Promotion | None":
+    """The record of a promotion of the same candidate that has moved the alias already."""
+    from ml_assets.core.promotion import Promotion
+
+    production = registry.by_alias(candidate.name, "production")
+    if production is None or production.version != candidate.version:
+        return None
+    return Promotion.model_validate_json(candidate.tags["promotion"])
+
+
+def _decided(
+    candidate: RegisteredVersion,
+    spec: PipelineSpec,
+    storage: Storage,
+    registry: ModelRegistry,
+    run_id: str,
+) -> "Promotion":
+    from ml_assets.core.promotion import EvaluationRecord, Promotion, now, who
+
+    record = storage.read_record(
+        EvaluationRecord, storage.file(spec.name, FILE), made_by="evaluation"
+    )
+    production = registry.by_alias(spec.name, "production")
+    live = production.version if production else None
+    record.check_promotable(
+        candidate.version, production=live, data_version=candidate.tags["data_version"]
+    )
+    return Promotion(
+        model=spec.name,
+        from_version=live,
+        to_version=candidate.version,
+        who=who(),
+        when=now(),
+        metrics=record.evaluation.metrics,
+        reason=record.reason,
+        run_id=run_id,
+    )

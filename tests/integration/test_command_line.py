@@ -1,0 +1,191 @@
+"""What a user types: Dagster's command line with a run.yaml, and a model of one's own."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from ml_assets.core.dataset.simulator import simulate
+from ml_assets.core.promotion import EvaluationRecord
+from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec
+
+SECONDS = 300
+PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml", "dagster.yaml")
+RUN_BOTH = """
+import sys
+from commands.run import main
+sys.exit(main(["strength"]) or main(["demand"]))
+"""
+REGRESSION = {
+    "name": "strength",
+    "description": "Strength of concrete out of its recipe.",
+    "task": "regression",
+    "columns": {"inputs": ["cement", "water", "age"], "target": "strength"},
+    "estimator": {
+        "type": "sklearn.ensemble.RandomForestRegressor",
+        "parameters": {"n_estimators": 20, "min_samples_leaf": 3},
+    },
+    "gates": {"metric": "test_rmse", "min_skill": 0.3},
+}
+QUARTER_HOURS = {
+    "name": "demand",
+    "description": "Demand of a building, an hour ahead in steps of 15 minutes.",
+    "task": "forecast",
+    "columns": {"timestamp": "time", "inputs": ["outside"], "target": "demand"},
+    "forecast": {"step": "15min", "horizon": 4, "lookback": 97},
+    "features": {
+        "columns": {"demand": {"lags": [0, 1, 2, 92, 96]}, "outside": {"differences": [4]}},
+        "calendar": ["hour_of_day"],
+        "timezone": "Europe/Berlin",
+    },
+    "estimator": {"rounds": 30, "linear_base": True, "parameters": {"max_depth": 3}},
+}
+
+
+def _launched(place: Workplace, job: str, directory: Path, **config: Any) -> None:
+    """Runs `dagster job execute`, with a run.yaml if there is something to put in."""
+    command = ["-m", "dagster", "job", "execute", "-m", "ml_assets.definitions", "-j", job]
+    if config:
+        path = directory / "run.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command += ["-c", str(path)]
+    process = place.start(*command)
+    printed, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, printed + errors
+
+
+def _params(place: Workplace, run_id: str) -> dict[str, str]:
+    params: dict[str, str] = MlflowClient(place.registry.tracking_uri).get_run(run_id).data.params
+    return params
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A workplace where iris was trained from the command line, with one parameter changed."""
+    directory = tmp_path_factory.mktemp("command_line")
+    place = Workplace.create(directory / "var")
+    _launched(place, "iris_train", directory, parameters={"max_depth": 1})
+    return place
+
+
+class TestDagsterJobExecute:
+    """`dagster job execute -m ml_assets.definitions -j <job> -c run.yaml`."""
+
+    def test_train_promotes_a_model_with_the_parameters_of_run_yaml(self, place: Workplace) -> None:
+        live = place.version("iris")
+        assert live.version == 1
+        own = {name: str(value) for name, value in read_spec("iris").estimator.parameters.items()}
+        assert _params(place, live.run_id) == {**own, "estimator": "xgboost", "max_depth": "1"}
+
+    def test_evaluate_measures_the_candidate_beside_production(
+        self, place: Workplace, tmp_path: Path
+    ) -> None:
+        _launched(place, "iris_evaluate", tmp_path)
+        text = place.file("iris", "evaluation.json").read_text()
+        record = EvaluationRecord.model_validate_json(text)
+        assert record.production == 1
+        assert record.evaluation.production is not None
+
+    def test_tune_makes_the_trials_of_run_yaml_and_the_next_model_takes_the_best(
+        self, place: Workplace, tmp_path: Path
+    ) -> None:
+        _launched(place, "iris_tune", tmp_path, trials=2)
+        with sqlite3.connect(place.file("iris", "tuning.db")) as database:
+            assert database.execute("SELECT count(*) FROM trials").fetchall() == [(2,)]
+        best = json.loads(place.file("iris", "best_params.json").read_text())["parameters"]
+        assert best
+        assert place.execute("iris", assets=["model"]).success
+        used = _params(place, place.version("iris", "staging").run_id)
+        assert {name: used[name] for name in best} == {k: str(v) for k, v in best.items()}
+
+    def test_ingest_puts_the_latest_features_of_the_source_of_run_yaml_online(
+        self, place: Workplace, tmp_path: Path
+    ) -> None:
+        readings = simulate(entities=2, days=20, seed=5)
+        readings.to_csv(tmp_path / "readings.csv", index=False)
+        source = str(tmp_path / "readings.csv")
+        _launched(place, f"{TRANSFORMER}_ingest", tmp_path, source=source)
+        pointer = json.loads(place.file(TRANSFORMER, "dataset.json").read_text())
+        assert (pointer["source"], pointer["rows"]) == (source, len(readings))
+        online = place.feature_store.read_online(read_spec(TRANSFORMER), ["1", "2"])
+        latest = readings.groupby("transformer")[["date", "OT"]].last()
+        assert online["event_timestamp"].tolist() == latest["date"].tolist()
+        np.testing.assert_array_equal(online["OT_lag_0"], latest["OT"].astype(np.float32))
+
+
+def _with_model(project: Path, spec: dict[str, Any], table: pd.DataFrame) -> None:
+    """Adds one YAML file, and nothing else, for a table that lies outside of the project."""
+    name = spec["name"]
+    path = project.parent / f"{name}.csv"
+    table.to_csv(path, index=False)
+    folder = project / "ml_assets" / "defs" / name
+    folder.mkdir()
+    content = {
+        "type": "ml_assets.components.ModelPipeline",
+        "attributes": {**spec, "source": {"uri": str(path), "timezone": "Europe/Berlin"}},
+    }
+    (folder / "defs.yaml").write_text(yaml.safe_dump(content))
+
+
+def _recipes(rows: int = 400) -> pd.DataFrame:
+    random = np.random.default_rng(5)
+    table = pd.DataFrame(
+        {
+            "cement": random.uniform(100, 500, rows),
+            "water": random.uniform(120, 240, rows),
+            "age": random.integers(1, 90, rows),
+        }
+    )
+    strength = 40 * table["cement"] / table["water"] / 2 + 8 * np.log(table["age"])
+    return table.assign(strength=strength + random.normal(scale=3, size=rows))
+
+
+def _quarter_hours(days: int = 20) -> pd.DataFrame:
+    random = np.random.default_rng(5)
+    time = pd.date_range("2024-01-01", periods=days * 96, freq="15min")
+    day = 2 * np.pi * np.arange(len(time)) / 96
+    outside = 5 + 3 * np.sin(day) + random.normal(scale=0.5, size=len(time))
+    demand = 50 + 20 * np.sin(day + 1) - outside + random.normal(scale=0.5, size=len(time))
+    return pd.DataFrame({"time": time, "outside": outside, "demand": demand})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's code, with two more models of one YAML file each."""
+    project = tmp_path_factory.mktemp("third") / "project"
+    project.mkdir()
+    for name in PROJECT:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, project / name)
+    _with_model(project, REGRESSION, _recipes())
+    _with_model(project, QUARTER_HOURS, _quarter_hours())
+    return project
+
+
+@pytest.fixture(scope="module")
+def added(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
+    """The workplace where both were trained, and what was printed."""
+    place = Workplace.create(tmp_path_factory.mktemp("added") / "var")
+    process = place.start("-c", RUN_BOTH, cwd=project)
+    printed, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, printed + errors
+    return place, printed
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("strength", "0: "), ("demand", "from 2024-01-20T22:45:00Z: ")]
+)
+def test_new_model_takes_one_yaml_file_and_no_code(
+    added: tuple[Workplace, str], name: str, answer: str
+) -> None:
+    place, printed = added
+    assert place.version(name).version == 1
+    assert f"Promoted {name} v1, because" in printed
+    assert f"One answer of {name}:v1, served by BentoML for this moment\n  {answer}" in printed
