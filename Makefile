@@ -31,17 +31,27 @@ LOCK := requirements/dev.txt
 READY := .venv/.ready
 LOCKED := bootstrap train train-cuda serve serve-sklearn release dev
 
+OPTIONS = $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
+
 .DEFAULT_GOAL := help
 
 ##@ Use
 
 .PHONY: run
 run: setup ## Train, evaluate and promote MODEL (from SOURCE), and ask it one forecast
-	@$(BIN)/python -m commands.run $(MODEL) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
+	@$(BIN)/python -m commands.run $(MODEL) $(OPTIONS)
 
 .PHONY: tune
 tune: setup ## Search better parameters for MODEL
-	@$(BIN)/python -m commands.run $(MODEL) --job tune $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
+	@$(BIN)/python -m commands.run $(MODEL) --job tune $(OPTIONS)
+
+.PHONY: evaluate
+evaluate: setup ## Measure the newest version of MODEL beside production, on SOURCE
+	@$(BIN)/python -m commands.run $(MODEL) --job evaluate $(OPTIONS)
+
+.PHONY: ingest
+ingest: setup ## Write the latest features of MODEL to the online store
+	@$(BIN)/python -m commands.run $(MODEL) --job ingest $(OPTIONS)
 
 .PHONY: ui
 ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)

@@ -76,24 +76,49 @@ def grow(
     *,
     sizes: Sequence[int] = SIZES,
     phases: Sequence[str] = (),
-    repeats: int = 1,
+    repeats: int = 3,
 ) -> Iterator[Growth]:
-    """Measures phases at each size, in the order of the sizes.
+    """Measures phases at each size.
 
     Args:
-        directory: Where the states live; at 100 transformers they need 5 GB.
+        directory: Where the states live; at 100 transformers they need 3 GB.
         sizes: Numbers of transformers.
         phases: The phases that are measured; all by default. What they need is made all the same.
-        repeats: The costs are the medians of so many runs.
+        repeats: The costs are the medians of so many runs. The sizes take turns, so that what else
+            the machine does meanwhile slows them all.
     """
     wanted = phases or phase_names()
     warm = _places(directory / "warm", transformers=1, days=WARM_UP_DAYS)
-    for size in sizes:
-        places = _places(directory / str(size), transformers=size, days=DAYS)
-        yield from _measure(places, warm, wanted, size, repeats)
+    places = {size: _places(directory / str(size), transformers=size) for size in sizes}
+    for name in _needed(wanted):
+        costs = [
+            (size, measured(_work(name), places[size][name], warm_up=warm[name])[1])
+            for _ in range(repeats if name in wanted else 1)
+            for size in sizes
+        ]
+        if name in wanted:
+            yield from (_growth(name, size, places[size], costs) for size in sizes)
 
 
-def _places(home: Path, *, transformers: int, days: int) -> Mapping[str, Place]:
+def _needed(wanted: Sequence[str]) -> list[str]:
+    """The phases that are wanted and those that they build on."""
+    names = phase_names()
+    last = max(names.index(name) for name in wanted)
+    return [name for name in names[: last + 1] if name in wanted or name != CSV]
+
+
+def _growth(
+    name: str, size: int, places: Mapping[str, Place], costs: Sequence[tuple[int, Cost]]
+) -> Growth:
+    median = Cost.median([cost for other, cost in costs if other == size])
+    return Growth(name, size, _rows(places[name]), median)
+
+
+def _rows(place: Place) -> int:
+    return latest_dataset(place.spec, place.storage).rows
+
+
+def _places(home: Path, *, transformers: int, days: int = DAYS) -> Mapping[str, Place]:
     """The place that each phase works in; the CSV files are written."""
     files = write_csv(home / "csv", transformers=transformers, days=days)
     uri = f"simulated://transformers?entities={transformers}&days={days}&seed=7"
@@ -110,28 +135,6 @@ def write_csv(directory: Path, *, transformers: int, days: int) -> Path:
         file = directory / f"{name}.csv"
         pa_csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), str(file))
     return directory
-
-
-def _measure(
-    places: Mapping[str, Place],
-    warm: Mapping[str, Place],
-    wanted: Sequence[str],
-    size: int,
-    repeats: int,
-) -> Iterator[Growth]:
-    names = phase_names()
-    last = max(names.index(name) for name in wanted)
-    for name in names[: last + 1]:
-        if name == CSV and name not in wanted:
-            continue
-        times = repeats if name in wanted else 1
-        _, cost = measured(_work(name), places[name], warm_up=warm[name], repeats=times)
-        if name in wanted:
-            yield Growth(name, size, _rows(places[name]), cost)
-
-
-def _rows(place: Place) -> int:
-    return latest_dataset(place.spec, place.storage).rows
 
 
 def _work(name: str) -> Callable[[Place], None]:

@@ -39,24 +39,16 @@ class Cost:
 
 
 def measured(
-    work: Callable[[Given], Result], given: Given, *, warm_up: Given | None = None, repeats: int = 1
+    work: Callable[[Given], Result], given: Given, *, warm_up: Given | None = None
 ) -> tuple[Result, Cost]:
-    """What ``work(given)`` returns, and the median of what it takes.
+    """What ``work(given)`` returns, and what it takes in a new process.
 
     Args:
         work: A function of a module, so that a new process finds it.
         given: Its argument.
         warm_up: A small argument; the work is done on it first, so that what is imported on the
             way counts neither as time nor as memory.
-        repeats: How often all of this is done, each time in a new process.
     """
-    results = [_in_new_process(work, given, warm_up) for _ in range(repeats)]
-    return results[0][0], Cost.median([cost for _, cost in results])
-
-
-def _in_new_process(
-    work: Callable[[Given], Result], given: Given, warm_up: Given | None
-) -> tuple[Result, Cost]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_timed, work, given, warm_up).result()

@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--phases", type=_phases, default=(), help=f"of {', '.join(growth.phase_names())}"
     )
-    parser.add_argument("--repeats", type=int, default=1, help="runs whose median growth shows")
+    parser.add_argument("--repeats", type=int, default=3, help="runs whose median growth shows")
     return parser
 
 

@@ -1,6 +1,7 @@
 """Runs a job of a model in this process and sums up what came of it: `make run`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
     CONSOLE.print(f"[bold]{job.name}[/]")
     try:
         result = job.execute_in_process(
-            run_config=config, instance=dg.DagsterInstance.get(), raise_on_error=False
+            run_config=config, instance=_instance(), raise_on_error=False
         )
     except dg.DagsterInvalidConfigError as error:
         raise SpecError("; ".join(one.message for one in error.errors)) from error
@@ -83,6 +84,12 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
         raise StateError(f"Dagster's database fails: {reason}; is the disk full?") from error
     if not result.success:
         raise_failure(result)
+
+
+def _instance() -> dg.DagsterInstance:
+    home = os.environ.setdefault("DAGSTER_HOME", str(Settings.from_environment().home / "dagster"))
+    Path(home).mkdir(parents=True, exist_ok=True)
+    return dg.DagsterInstance.get()
 
 
 def _finish(model: str, job: str, settings: Settings) -> None:

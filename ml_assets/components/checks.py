@@ -102,10 +102,10 @@ def feature_checks(
     table: pd.DataFrame, dataset: pd.DataFrame, spec: PipelineSpec
 ) -> list[dg.AssetCheckResult]:
     """The checks of a feature table: all numbers are finite, and none knows the future."""
-    from ml_assets.core.features.table import future_leaks, series_of
+    from ml_assets.core.features.table import future_leaks
 
     unfit = [name for name in spec.feature_names if not np.isfinite(table[name].to_numpy()).all()]
-    leaks = future_leaks(series_of(dataset, spec), spec) if spec.forecast else []
+    leaks = future_leaks(dataset, table, spec) if spec.forecast else []
     named = ", ".join(sorted({name for _, name in leaks}))
     found = {
         "finite": (

@@ -94,7 +94,7 @@ def _log_model(
     from ml_assets.resources.model_log import log_bundle
 
     features = storage.read_frame(features_file(spec, storage), made_by="features")
-    example = example_rows(snapshot, spec)
+    example = example_rows(snapshot, features, spec)
     request = ExampleRequest(data=request_of(example))
     storage.write_record(request, storage.file(spec.name, "example.json"))
     return log_bundle(bundle, manifest, example=example, metadata=tags)

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ml_assets.core.spec import PipelineSpec, SourceSpec
+from serving.runtime.errors import SpecError
 
 LOG_LEVEL = dg.Field(str, default_value="INFO", description="Least level shown on the console.")
 
@@ -19,12 +20,20 @@ class SourceOverride(dg.Config):
     timezone: str = Field(default="", description="Time zone of that source's timestamps.")
 
     def apply(self, spec: SourceSpec) -> SourceSpec:
-        """The source of this run."""
+        """The source of this run.
+
+        Raises:
+            SpecError: A value is not one that the YAML file could hold.
+        """
         changed = {"uri": self.source, "timezone": self.timezone}
         given = {name: value for name, value in changed.items() if value}
         if self.source or self.sha256:
             given["sha256"] = self.sha256
-        return SourceSpec.model_validate({**spec.model_dump(), **given})
+        try:
+            return SourceSpec.model_validate({**spec.model_dump(), **given})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SpecError(f"{first['loc'][0]} of this run: {first['msg']}") from None
 
 
 class EstimatorOverride(dg.Config):

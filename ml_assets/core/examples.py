@@ -56,7 +56,7 @@ def _newest_history(
     origins = reading_times(features, EVENT_TIMESTAMP)
     entities = features[JOIN_KEY]
     for row in np.argsort(-origins.astype(np.int64), kind="stable"):
-        rows = known[entities.iat[row]]
+        rows = known[str(entities.iloc[row])]
         history = _history(times[rows], origins[row], forecast)
         if history:
             return slice(rows.start + history.start, rows.start + history.stop)

@@ -3,7 +3,6 @@
 So does a second run that is started while the first one works.
 """
 
-import json
 import shlex
 import signal
 import subprocess
@@ -109,13 +108,16 @@ class TestKilled:
     def test_dataset_is_the_one_that_its_pointer_names(
         self, promoted: Workplace, killed: int
     ) -> None:
-        pointer = json.loads(promoted.file(TRANSFORMER, "dataset.json").read_text())
-        assert pointer["version"] != promoted.version(TRANSFORMER).tags["data_version"]
-        assert content_hash(pd.read_parquet(pointer["path"])) == pointer["version"]
+        pointer = promoted.dataset(TRANSFORMER)
+        assert pointer.version != promoted.version(TRANSFORMER).tags["data_version"]
+        kept = pd.read_parquet(promoted.file(TRANSFORMER, f"datasets/{pointer.version}.parquet"))
+        assert content_hash(kept) == pointer.version
 
     def test_feature_store_can_be_read(self, promoted: Workplace, killed: int) -> None:
-        stored = pd.read_parquet(promoted.file(TRANSFORMER, "features.parquet")).tail(3)
-        joined = promoted.feature_store.training_join(read_spec(TRANSFORMER), stored[KEYS])
+        spec = read_spec(TRANSFORMER)
+        path = promoted.file(TRANSFORMER, f"features/{spec.feature_view}.parquet")
+        stored = pd.read_parquet(path).tail(3)
+        joined = promoted.feature_store.training_join(spec, stored[KEYS])
         pd.testing.assert_frame_equal(joined, stored.reset_index(drop=True), check_exact=True)
 
     def test_next_run_works_without_any_cleaning_up(self, promoted: Workplace, killed: int) -> None:

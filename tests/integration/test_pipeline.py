@@ -184,17 +184,28 @@ class TestSecondRun:
         digests = [{name: tag[name] for name in tag if name.startswith("sha256.")} for tag in tags]
         assert digests[0] == digests[1]
 
-    def test_promotion_alone_is_refused_as_production_has_moved_since_the_evaluation(
+    def test_promotion_alone_changes_nothing_when_its_candidate_is_live(
         self, trained: Trained, before: int
     ) -> None:
-        live = trained.version(TRANSFORMER).version
-        refused = trained.execute(TRANSFORMER, assets=["promotion"])
-        assert not refused.success
-        assert failure_of(refused) == (
-            f"v{live} was evaluated beside v{before}, but now the candidate is v{live} and "
-            f"production v{live}; evaluate again"
-        )
-        assert trained.version(TRANSFORMER).version == live
+        kept = trained.kept(TRANSFORMER)
+        assert trained.execute(TRANSFORMER, assets=["promotion"]).success
+        assert trained.kept(TRANSFORMER) == kept
+
+
+def test_promotion_is_refused_if_production_has_moved_since_the_evaluation(
+    trained: Trained, before: int
+) -> None:
+    live = trained.version(TRANSFORMER)
+    evaluated = trained.execute(TRANSFORMER, assets=["model", "evaluation"])
+    assert evaluated.success
+    candidate = trained.version(TRANSFORMER, "staging")
+    trained.registry.set_alias(trained.version(TRANSFORMER, "previous"), "production")
+    refused = trained.execute(TRANSFORMER, assets=["promotion"])
+    trained.registry.set_alias(live, "production")
+    assert failure_of(refused) == (
+        f"{candidate.label.split()[1]} was evaluated beside v{live.version}, but now the candidate "
+        f"is v{candidate.version} and production v{before}; evaluate again"
+    )
 
 
 def _data_version(place: Workplace, source: str) -> str:
@@ -220,7 +231,9 @@ class TestMlflow:
         assert {name: run.data.metrics[name] for name in METRICS} == trained.first_promotion.metrics
 
     def test_parameters_are_those_of_the_yaml(self, run: Run) -> None:
-        given = {"estimator": "xgboost", **read_spec(TRANSFORMER).estimator.parameters}
+        estimator = read_spec(TRANSFORMER).estimator
+        settings = estimator.model_dump(exclude={"type", "parameters"})
+        given = {"estimator": estimator.type, **settings, **estimator.parameters}
         assert run.data.params == {name: str(value) for name, value in given.items()}
 
     def test_plots_are_there(self, trained: Trained, run: Run) -> None:
@@ -241,6 +254,7 @@ class TestMlflow:
             "data_version": Model.load(bundle).manifest.data_version,
             "lock_sha256": lock_sha256(),
             "sha256.model.ubj": sha256((bundle / "model.ubj").read_bytes()),
+            "sha256.model.json": sha256((bundle / "model.json").read_bytes()),
             "sha256.base.json": sha256((bundle / "base.json").read_bytes()),
         }
         tags = _client(trained).get_model_version(TRANSFORMER, "1").tags

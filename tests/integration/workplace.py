@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from commands.run import main
+from ml_assets.core.records import DatasetRecord
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.definitions import defs
 from ml_assets.resources.feast import FeatureStoreResource
@@ -133,6 +134,10 @@ class Workplace:
     def file(self, model: str, name: str) -> Path:
         """A file of a model."""
         return self.home / "data" / model / name
+
+    def dataset(self, model: str) -> DatasetRecord:
+        """What is known about the last good dataset."""
+        return DatasetRecord.model_validate_json(self.file(model, "dataset.json").read_text())
 
     def kept(self, model: str) -> Kept:
         """What there is of a model now."""

@@ -113,26 +113,25 @@ class TestSeries:
             series_of(pd.DataFrame({"x": [1.0]}), cases.table_spec("regression", ["x"]))
 
 
+def _looking_ahead(series: Series, *, columns: Sequence[str], spec: FeatureSpec) -> Features:
+    """Features of which one is that of the next step."""
+    features = compute_features(series, columns=columns, spec=spec)
+    seen = spec.names.index("OT_lag_5")
+    features[:-1, seen] = features[1:, seen]
+    return features
+
+
 class TestFutureLeaks:
-    """Recomputing on a truncated past."""
+    """Recomputing what was known at the time of a row."""
 
     def test_features_of_the_runtime_do_not_see_the_future(self, readings: pd.DataFrame) -> None:
         spec = _spec()
-        assert future_leaks(series_of(readings, spec), spec) == []
+        assert future_leaks(readings, feature_table(readings, spec), spec) == []
 
     def test_feature_that_looks_ahead_is_named_with_its_entity(
         self, readings: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = _spec()
-
-        def looking_ahead(
-            series: Series, *, columns: Sequence[str], spec: FeatureSpec
-        ) -> Features:
-            honest = compute_features(series, columns=columns, spec=spec)
-            seen = spec.names.index("OT_lag_5")
-            honest[:-1, seen] = honest[1:, seen]
-            return honest
-
-        monkeypatch.setattr(module, "compute_features", looking_ahead)
-        leaks = future_leaks(series_of(readings, spec), spec)
+        monkeypatch.setattr(module, "compute_features", _looking_ahead)
+        leaks = future_leaks(readings, feature_table(readings, spec), spec)
         assert leaks == [("1", "OT_lag_5"), ("2", "OT_lag_5")]

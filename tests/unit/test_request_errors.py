@@ -25,7 +25,8 @@ def test_a_long_gap_of_missing_rows_is_named(forecaster: Model) -> None:
     data = without(history(40), 37, 38, 36)
     with pytest.raises(RequestError) as caught:
         predict_columns(forecaster, data)
-    for part in ("unit 2", "'load'", "2020-03-02T12:00:00Z to 2020-03-02T14:00:00Z", "at most 2"):
+    gap, filled = "2020-03-02T12:00:00Z to 2020-03-02T14:00:00Z", "at most the first 2 steps"
+    for part in ("unit 2", "'load'", gap, filled):
         assert part in str(caught.value)
 
 

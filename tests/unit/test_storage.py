@@ -34,8 +34,9 @@ def _other_process(home: Path, body: str) -> subprocess.Popen[str]:
 
 def test_a_frame_is_read_back_as_it_was_written(storage: Storage) -> None:
     frame = pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]})
-    path = storage.write_frame(frame, storage.file("m", "t.parquet"))
+    path = storage.write_frame(frame, storage.file("m", "t.parquet"), data_version="v")
     pd.testing.assert_frame_equal(storage.read_frame(path, made_by="t"), frame)
+    assert storage.data_version(path, made_by="t") == "v"
 
 
 def test_a_missing_file_names_the_asset_that_makes_it(storage: Storage) -> None:

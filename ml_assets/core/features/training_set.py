@@ -160,7 +160,7 @@ def _random_codes(
     """The number of each row's part, (n,)."""
     classes = labels.astype(np.str_) if spec.task == "classification" else None
     _check_counts(labels, classes, shares, column=spec.columns.target)
-    train, rest = train_test_split(
+    _, rest = train_test_split(
         np.arange(len(labels)),
         train_size=shares[0],
         random_state=spec.estimator.seed,
