@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
+from ml_assets.core.spec import PipelineSpec
 
 START = pd.Timestamp("2024-03-30T00:00", tz="UTC")
 HOUR = pd.Timedelta(hours=1)

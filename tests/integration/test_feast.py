@@ -10,8 +10,8 @@ from feast import FeatureStore
 
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.features.table import feature_table, series_of
-from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
+from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource, _repo_config
 from serving.runtime.features import latest_features
 from tests.integration.feast_cases import HOUR, START, forecast, hours, table_of, tabular, write

@@ -10,8 +10,8 @@ from feast.repo_config import RepoConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
+from ml_assets.core.spec import PipelineSpec
 from ml_assets.feature_repo.definitions import entity, feature_view
 from ml_assets.resources.feast import _repo_config
 from tests.integration.feast_cases import START, forecast, table_of

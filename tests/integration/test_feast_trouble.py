@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.errors import DataError, StateError
-from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.names import KEYS
+from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource
 from tests.integration.feast_cases import HOUR, START, forecast, hours, table_of, write
 

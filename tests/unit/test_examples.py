@@ -84,6 +84,11 @@ def test_the_example_ends_at_a_reading_even_where_a_filled_row_is_newer(
     assert answered(forecaster, dataset) == ("a", START + 79 * HOUR)
 
 
+def test_a_filled_row_does_not_count_as_history(forecaster: Model) -> None:
+    dataset = readings("a", "b").drop([*range(51), *range(80, 95), *range(160, 200)])
+    assert answered(forecaster, dataset) == ("b", START + 59 * HOUR)
+
+
 def test_a_long_gap_at_the_start_of_the_lookback_is_spanned(forecaster: Model) -> None:
     dataset = readings("a").drop(range(67, 73))
     first = 99 - LOOKBACK + 1
