@@ -16,6 +16,7 @@ override ML_ASSETS_HOME := $(abspath $(or $(ML_ASSETS_HOME),var))
 override DAGSTER_HOME := $(ML_ASSETS_HOME)/dagster
 override BENTOML_HOME := $(ML_ASSETS_HOME)/bentoml
 export ML_ASSETS_HOME DAGSTER_HOME BENTOML_HOME
+export MPLCONFIGDIR := $(ML_ASSETS_HOME)/matplotlib
 export BENTOML_DO_NOT_TRACK := true
 export DAGSTER_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true

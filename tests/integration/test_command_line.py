@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from mlflow import MlflowClient
 
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.promotion import EvaluationRecord
 from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec
 
-SECONDS = 300
+SECONDS = 900
 PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml", "dagster.yaml")
 RUN_BOTH = """
 import sys
@@ -62,7 +61,7 @@ def _launched(place: Workplace, job: str, directory: Path, **config: Any) -> Non
 
 
 def _params(place: Workplace, run_id: str) -> dict[str, str]:
-    params: dict[str, str] = MlflowClient(place.registry.tracking_uri).get_run(run_id).data.params
+    params: dict[str, str] = place.mlflow.get_run(run_id).data.params
     return params
 
 

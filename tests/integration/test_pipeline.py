@@ -1,28 +1,16 @@
 """The main job, from a table to a promoted model that answers, on real components."""
 
 import json
-import subprocess
-import sys
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import mlflow.models
-import numpy as np
 import pytest
 from feast import FeatureStore
-from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import Run
 
 from ml_assets.core.promotion import Promotion
-from ml_assets.core.provenance import git_commit, lock_sha256
 from ml_assets.resources.feast import _repo_config
-from serving.runtime.files import sha256
-from serving.runtime.model import Model
-from serving.runtime.predict import EntityForecast, predict_columns
 from tests.integration.workplace import (
+    METRICS,
     SIMULATED,
     TRANSFORMER,
     Ended,
@@ -30,23 +18,6 @@ from tests.integration.workplace import (
     failure_of,
     read_spec,
 )
-
-METRICS = {
-    "test_mse_scaled",
-    "test_mae_scaled",
-    "test_rmse",
-    "test_mae",
-    "skill_vs_persistence",
-    "skill_vs_seasonal_naive",
-}
-LOAD_AND_PREDICT = """
-    import sys, json, mlflow.pyfunc, pandas
-    model = mlflow.pyfunc.load_model(sys.argv[1])
-    example = json.load(open(sys.argv[2]))["data"]
-    answer = model.predict(pandas.DataFrame(example))
-    import serving
-    print(json.dumps([serving.__file__, answer.tolist()]))
-"""
 
 
 @dataclass(frozen=True)
@@ -78,34 +49,6 @@ def before(trained: Trained) -> int:
     before = trained.version(TRANSFORMER).version
     assert trained.execute(TRANSFORMER, source=SIMULATED).success
     return before
-
-
-@pytest.fixture(scope="module")
-def run(trained: Trained) -> Run:
-    """The MLflow run of the version that the main job promoted."""
-    return _client(trained).get_run(_client(trained).get_model_version(TRANSFORMER, "1").run_id)
-
-
-@pytest.fixture(scope="module")
-def artifact(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What MLflow keeps of that version."""
-    uri = trained.registry.tracking_uri
-    found = download_artifacts(
-        f"models:/{TRANSFORMER}/1",
-        dst_path=str(tmp_path_factory.mktemp("artifact")),
-        tracking_uri=uri,
-        registry_uri=uri,
-    )
-    return Path(found)
-
-
-def _client(place: Workplace) -> MlflowClient:
-    uri = place.registry.tracking_uri
-    return MlflowClient(uri, registry_uri=uri)
-
-
-def _images(place: Workplace, run: Run, folder: str) -> set[str]:
-    return {Path(one.path).name for one in _client(place).list_artifacts(run.info.run_id, folder)}
 
 
 class TestMainJob:
@@ -147,6 +90,7 @@ class TestMainJob:
         assert names == list(read_spec(TRANSFORMER).feature_names)
 
 
+@pytest.mark.usefixtures("before")
 class TestSecondRun:
     """The job again, with a model in production."""
 
@@ -170,22 +114,20 @@ class TestSecondRun:
         assert "the production model's is" in record.reason
         assert record.metrics == trained.first_promotion.metrics
 
-    def test_record_in_the_registry_is_the_one_in_the_file(
-        self, trained: Trained, before: int
-    ) -> None:
+    def test_record_in_the_registry_is_the_one_in_the_file(self, trained: Trained) -> None:
         tag = trained.version(TRANSFORMER).tags["promotion"]
         assert json.loads(tag) == json.loads(
             trained.file(TRANSFORMER, "promotion.json").read_text()
         )
 
-    def test_same_input_gives_the_same_model(self, trained: Trained, before: int) -> None:
-        tags = [_client(trained).get_model_version(TRANSFORMER, "1").tags]
+    def test_same_input_gives_the_same_model(self, trained: Trained) -> None:
+        tags = [trained.mlflow.get_model_version(TRANSFORMER, "1").tags]
         tags.append(dict(trained.version(TRANSFORMER).tags))
         digests = [{name: tag[name] for name in tag if name.startswith("sha256.")} for tag in tags]
         assert digests[0] == digests[1]
 
     def test_promotion_alone_changes_nothing_when_its_candidate_is_live(
-        self, trained: Trained, before: int
+        self, trained: Trained
     ) -> None:
         kept = trained.kept(TRANSFORMER)
         assert trained.execute(TRANSFORMER, assets=["promotion"]).success
@@ -219,77 +161,5 @@ def test_data_version_follows_the_content_of_the_input(trained: Trained) -> None
     again, other = (
         _data_version(trained, uri) for uri in (SIMULATED, "simulated://transformers?days=90")
     )
-    assert again == _client(trained).get_model_version(TRANSFORMER, "1").tags["data_version"]
+    assert again == trained.mlflow.get_model_version(TRANSFORMER, "1").tags["data_version"]
     assert other != again
-
-
-class TestMlflow:
-    """What stands in the MLflow run, and in the model that it logged."""
-
-    def test_metrics_have_the_published_names(self, trained: Trained, run: Run) -> None:
-        assert set(run.data.metrics) == {*METRICS, "validation_error"}
-        assert {name: run.data.metrics[name] for name in METRICS} == trained.first_promotion.metrics
-
-    def test_parameters_are_those_of_the_yaml(self, run: Run) -> None:
-        estimator = read_spec(TRANSFORMER).estimator
-        settings = estimator.model_dump(exclude={"type", "parameters"})
-        given = {"estimator": estimator.type, **settings, **estimator.parameters}
-        assert run.data.params == {name: str(value) for name, value in given.items()}
-
-    def test_plots_are_there(self, trained: Trained, run: Run) -> None:
-        names = {"forecasts.png", "residuals.png", "error_by_step.png", "error_by_entity.png"}
-        assert _images(trained, run, "evaluation") == names
-        assert _images(trained, run, "plots") == {"importance.png"}
-
-    def test_feature_spec_is_that_of_the_yaml(self, trained: Trained, run: Run) -> None:
-        root = run.info.artifact_uri
-        text = mlflow.artifacts.load_text(f"{root}/feature_spec.json")
-        assert json.loads(text) == read_spec(TRANSFORMER).features.model_dump(mode="json")
-
-    def test_run_and_version_are_tagged_with_where_the_model_comes_from(
-        self, trained: Trained, run: Run, artifact: Path
-    ) -> None:
-        bundle = artifact / "data" / "bundle"
-        expected = {
-            "data_version": Model.load(bundle).manifest.data_version,
-            "lock_sha256": lock_sha256(),
-            "sha256.model.ubj": sha256((bundle / "model.ubj").read_bytes()),
-            "sha256.model.json": sha256((bundle / "model.json").read_bytes()),
-            "sha256.base.json": sha256((bundle / "base.json").read_bytes()),
-        }
-        tags = _client(trained).get_model_version(TRANSFORMER, "1").tags
-        for found in (run.data.tags, tags):
-            assert {name: found[name] for name in expected} == expected
-            assert found["git_commit"].removesuffix("-dirty") == git_commit().removesuffix("-dirty")
-
-    def test_nothing_in_the_artifact_is_pickled(self, artifact: Path) -> None:
-        files = [path for path in artifact.rglob("*") if path.is_file()]
-        allowed = {".json", ".py", ".txt", ".ubj", ".yaml"}
-        named = {path.name for path in files if path.suffix not in allowed}
-        assert named == {"MLmodel", "registered_model_meta"}
-        assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
-
-    def test_model_has_a_signature_and_an_input_example(self, artifact: Path) -> None:
-        logged = mlflow.models.Model.load(str(artifact / "MLmodel"))
-        spec = read_spec(TRANSFORMER)
-        example = logged.load_input_example(str(artifact))
-        assert set(logged.get_input_schema().input_names()) == {
-            "date",
-            "transformer",
-            *spec.columns.numeric,
-        }
-        assert spec.forecast is not None
-        assert len(example) > spec.forecast.lookback
-
-    def test_pyfunc_predicts_what_the_service_does_with_nothing_but_the_artifact(
-        self, trained: Trained, artifact: Path, tmp_path: Path
-    ) -> None:
-        example = trained.file(TRANSFORMER, "example.json")
-        code = [sys.executable, "-c", textwrap.dedent(LOAD_AND_PREDICT), artifact, example]
-        done = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, check=True)
-        imported, predicted = json.loads(done.stdout.splitlines()[-1])
-        assert imported.startswith(str(artifact))
-        model = Model.load(artifact / "data" / "bundle")
-        (answer,) = predict_columns(model, json.loads(example.read_text())["data"]).predictions
-        assert isinstance(answer, EntityForecast)
-        np.testing.assert_array_equal(predicted, [answer.values])

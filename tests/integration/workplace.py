@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from commands.run import main
 from ml_assets.core.records import DatasetRecord
@@ -25,7 +26,17 @@ from ml_assets.resources.registry import Alias, ModelRegistry, RegisteredVersion
 
 ROOT = Path(__file__).parents[2]
 TRANSFORMER = "transformer_temperature"
+COMMIT = 40 * "c"
 SIMULATED = "simulated://transformers?entities=2&days=90"
+METRICS = {
+    "test_mse_scaled",
+    "test_mae_scaled",
+    "test_rmse",
+    "test_mae",
+    "skill_vs_persistence",
+    "skill_vs_seasonal_naive",
+}
+"""Names of the metrics of a forecast."""
 ELSEWHERE = ("MLFLOW_TRACKING_URI", "FEAST_REGISTRY", "FEAST_ONLINE_STORE", "ML_ASSETS_USER")
 
 
@@ -65,6 +76,7 @@ class Workplace:
             "ML_ASSETS_HOME": str(self.home),
             "DAGSTER_HOME": str(self.home / "dagster"),
             "BENTOML_HOME": str(self.home / "bentoml"),
+            "GIT_COMMIT": COMMIT,
         }
 
     @contextmanager
@@ -121,6 +133,12 @@ class Workplace:
     def registry(self) -> ModelRegistry:
         """The model registry."""
         return ModelRegistry(tracking_uri=f"sqlite:///{self.home}/mlflow.db")
+
+    @property
+    def mlflow(self) -> MlflowClient:
+        """MLflow's own view of runs and versions."""
+        uri = self.registry.tracking_uri
+        return MlflowClient(uri, registry_uri=uri)
 
     @property
     def feature_store(self) -> FeatureStoreResource:

@@ -81,8 +81,8 @@ class TestPredictionsOf:
         broken[row - 20, -1] = np.nan
         series = [Series("a", SERIES[0].timestamps, broken), SERIES[1]]
         found = predictions_of(older, test, spec, series=series)
-        without = np.isnan(found).all(axis=1)
-        assert without.nonzero()[0].tolist() == [0]
+        without = np.flatnonzero(np.isnan(found).all(axis=1))
+        assert without.tolist() == [0]
         assert np.isfinite(found[1:]).all()
 
     def test_columns_may_stand_in_another_order_today(self, older: Model) -> None:
@@ -111,7 +111,7 @@ class TestPredictionsOf:
             ({"forecast": {"horizon": 5, "lookback": 24}}, "horizon 6, .* asks for horizon 5"),
             (
                 {"forecast": {"horizon": 6, "lookback": 24, "step": "2h"}},
-                "step 3600 s, .* step 7200 s",
+                "step 3600 s, .* 7200 s",
             ),
         ],
     )

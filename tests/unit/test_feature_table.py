@@ -55,6 +55,7 @@ class TestFeatureTable:
         self, readings: pd.DataFrame, entity: str
     ) -> None:
         spec = _spec()
+        assert spec.forecast is not None
         own = readings[readings["transformer"] == entity]
         series = regularise(
             own["date"].dt.tz_localize(None).to_numpy("datetime64[s]"),

@@ -58,7 +58,9 @@ class TestPromotable:
 
     def test_failed_gate_is_told_with_its_reason_and_no_other(self) -> None:
         record = _record(_gate("one"), _gate("two", passed=False))
-        with pytest.raises(RegistryError, match="v4 failed a gate .* promoted: two is not fine.$"):
+        with pytest.raises(
+            RegistryError, match=r"v4 failed a gate .* promoted: two is not fine\.$"
+        ):
             _check(record)
 
     def test_other_candidate_was_not_evaluated(self) -> None:

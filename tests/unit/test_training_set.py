@@ -1,6 +1,7 @@
 """Labels and spans of the training set: in time order, without overlap, of real readings only."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,7 @@ class TestForecastLabels:
         table = forecast_labels(series, _spec(horizon, **split))
         present = [part for part in PARTS if (table["split"] == part).any()]
         spans = [_label_times(table, part, horizon) for part in present]
-        for (_, end), (begin, _) in zip(spans, spans[1:], strict=False):
+        for (_, end), (begin, _) in pairwise(spans):
             assert end < begin
 
     @given(hours=st.integers(20, 80), horizon=st.integers(1, 5))
