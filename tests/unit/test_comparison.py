@@ -72,6 +72,15 @@ class TestPredictionsOf:
             own = own[np.searchsorted(series.timestamps, test.timestamps[rows])]
             np.testing.assert_array_equal(found[rows], older.predict(own))
 
+    def test_same_names_of_other_features_do_not_pass_for_the_same(
+        self, spec: PipelineSpec, data: TrainingSet
+    ) -> None:
+        elsewhere = spec.features.model_copy(update={"timezone": "Asia/Tokyo"})
+        model = _model(spec.model_copy(update={"features": elsewhere}))
+        test = data.part("test")
+        found = predictions_of(model, test, spec, series=SERIES)
+        assert not np.array_equal(found, model.predict(test.features))
+
     def test_row_without_an_older_versions_feature_has_no_prediction(
         self, spec: PipelineSpec, data: TrainingSet, older: Model
     ) -> None:
