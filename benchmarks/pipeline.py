@@ -54,7 +54,7 @@ class Line:
 
 def _columns(name: str, figures: Sequence[str], found: str, target: str, met: str) -> str:
     numbers = "".join(f"{figure:>9}" for figure in figures)
-    return f"{name:<34}{numbers}  {found:<44} {target:<30} {met}".rstrip()
+    return f"{name:<38}{numbers}  {found:<46} {target:<29} {met}".rstrip()
 
 
 HEADING = _columns("", ["seconds", "CPU s", "MiB"], "found", "target", "")

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from dagster.components.core.component_tree import ComponentTreeException
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands.failures import raise_failure
@@ -51,12 +52,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _job(model: str, name: str) -> dg.JobDefinition:
-    definitions = dg.Definitions.merge(defs(), dg.Definitions(loggers={"console": step_lines}))
+    definitions = dg.Definitions.merge(_loaded(), dg.Definitions(loggers={"console": step_lines}))
     jobs = {job.name: job for job in definitions.resolve_all_job_defs()}
     if f"{model}_{name}" not in jobs:
         models = sorted(job.removesuffix(f"_{name}") for job in jobs if job.endswith(f"_{name}"))
         raise SpecError(f"there is no model {model!r}; the models are {', '.join(models)}")
     return jobs[f"{model}_{name}"]
+
+
+def _loaded() -> dg.Definitions:
+    try:
+        return defs()
+    except ComponentTreeException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise SpecError(
+            f"a model's YAML file is wrong; `make check` shows the line.\n{cause}"
+        ) from error
 
 
 def _run_config(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
 from commands.progress import CONSOLE
 from commands.release import build_promoted
+from ml_assets.core.errors import StateError
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
 from serving.runtime.errors import MLAssetsError
@@ -21,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
     try:
+        _check_port(options.host, int(options.port))
         bento = build_promoted(options.model, settings)
     except MLAssetsError as error:
         CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
@@ -32,6 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     serve = [sys.executable, "-m", "bentoml", "serve", bento.tag]
     address = ["--host", options.host, "--port", options.port]
     os.execve(sys.executable, [*serve, *address], bentoml_environment(settings.bento_home))  # noqa: S606
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StateError(
+                f"port {port} can't be used: {error.strerror}; try PORT=8080"
+            ) from error
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from rich.table import Table
 from commands.progress import CONSOLE
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
-from ml_assets.core.records import BestParameters
+from ml_assets.core.records import BestParameters, DatasetRecord
 from ml_assets.resources.storage import Record, Storage
 from ml_assets.settings import Settings
 
@@ -22,8 +22,10 @@ def print_promotion(model: str, settings: Settings) -> None:
     """Prints what was promoted and why."""
     promotion = _read(Promotion, model, settings, "promotion")
     before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
+    source = _read(DatasetRecord, model, settings, "dataset").source
     CONSOLE.print(f"\n[bold]Promoted[/] {model} v{promotion.to_version}{before}, because")
     CONSOLE.print(promotion.reason, soft_wrap=True)
+    CONSOLE.print(f"It was fitted on {source}.", soft_wrap=True)
 
 
 def print_search(model: str, settings: Settings) -> None:
@@ -31,12 +33,18 @@ def print_search(model: str, settings: Settings) -> None:
     best = _read(BestParameters, model, settings, "best_params")
     CONSOLE.print(f"\n[bold]Best parameters[/] for {model}; `make run` uses them from now on")
     for name, value in best.parameters.items():
-        CONSOLE.print(f"  {name}: {value}")
+        CONSOLE.print(
+            f"  {name}: {value:.5g}" if isinstance(value, float) else f"  {name}: {value}"
+        )
+    CONSOLE.print(
+        f"validation error {best.validation_error:.5g}, with the YAML's own parameters "
+        f"{best.yaml_validation_error:.5g}"
+    )
 
 
 def _metrics(evaluation: Evaluation) -> Table:
     table = Table(title=_title(evaluation), title_justify="left")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for name in evaluation.predictors:
         table.add_column(name.replace("_", " "), justify="right")
     for metric in evaluation.metrics:
@@ -66,6 +74,7 @@ def print_next_steps(model: str, settings: Settings) -> None:
     table.add_row("make mlflow-ui", "runs and model versions")
     table.add_row(f"make serve MODEL={model}", "answer forecasts on port 8000")
     table.add_row(f"make tune MODEL={model}", "search better parameters")
+    table.add_row("make run SOURCE=readings.csv", "the same on your own readings")
     CONSOLE.print()
     CONSOLE.print(table)
 

@@ -33,7 +33,8 @@ class SourceOverride(dg.Config):
             return SourceSpec.model_validate({**spec.model_dump(), **given})
         except ValidationError as error:
             first = error.errors()[0]
-            raise SpecError(f"{first['loc'][0]} of this run: {first['msg']}") from None
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SpecError(f"{first['loc'][0]} of this run: {reason}") from None
 
 
 class EstimatorOverride(dg.Config):

@@ -34,6 +34,8 @@ def best_params(
         parameters=found.best_parameters,
         made_for=spec.search_settings,
         data_version=training_set_version(spec, storage),
+        validation_error=found.best_value,
+        yaml_validation_error=found.default_value,
     )
     storage.write_record(best, storage.file(spec.name, FILE))
     run.log_params({f"best_{name}": value for name, value in found.best_parameters.items()})

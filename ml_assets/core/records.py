@@ -51,8 +51,12 @@ class BestParameters(FrozenModel):
         parameters: Values by name, for the estimator.
         made_for: Fingerprint of the settings that it belongs to.
         data_version: The dataset that it was searched on.
+        validation_error: Error of the best parameters on the validation span.
+        yaml_validation_error: Error of the YAML's own parameters there, never a smaller one.
     """
 
     parameters: dict[str, Scalar]
     made_for: str
     data_version: str
+    validation_error: float
+    yaml_validation_error: float

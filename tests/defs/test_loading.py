@@ -1,5 +1,7 @@
 """Definitions load fast and light, and a mistake in a YAML file is found with its place."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,26 @@ def test_the_shipped_files_pass(home: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_run_names_the_mistake_in_a_yaml_file_in_a_few_lines(tmp_path: Path) -> None:
+    for name in ("ml_assets", "serving", "commands", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    wrong = tmp_path / "ml_assets" / "defs" / "iris" / "defs.yaml"
+    wrong.write_text(wrong.read_text().replace("task: classification", "task: classify"))
+    done = subprocess.run(
+        [sys.executable, "-m", "commands.run", "iris"],
+        cwd=tmp_path,
+        env={**os.environ, "ML_ASSETS_HOME": str(tmp_path / "var"), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "iris/defs.yaml:8" in done.stdout.replace("\n", "")
+    assert "'forecast', 'regression' or 'classification'" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_every_field_of_the_schema_is_described() -> None:
