@@ -40,23 +40,23 @@ OPTIONS = $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG
 
 .PHONY: run
 run: setup ## Train, evaluate and promote MODEL (from SOURCE), and ask it one forecast
-	@$(BIN)/python -m commands.run $(MODEL) $(OPTIONS)
+	@$(BIN)/python -m commands run $(MODEL) $(OPTIONS)
 
 .PHONY: tune
 tune: setup ## Search better parameters for MODEL
-	@$(BIN)/python -m commands.run $(MODEL) --job tune $(OPTIONS)
+	@$(BIN)/python -m commands run $(MODEL) --job tune $(OPTIONS)
 
 .PHONY: evaluate
 evaluate: setup ## Measure the newest version of MODEL beside production, on SOURCE
-	@$(BIN)/python -m commands.run $(MODEL) --job evaluate $(OPTIONS)
+	@$(BIN)/python -m commands run $(MODEL) --job evaluate $(OPTIONS)
 
 .PHONY: ingest
 ingest: setup ## Write the latest features of MODEL to the online store
-	@$(BIN)/python -m commands.run $(MODEL) --job ingest $(OPTIONS)
+	@$(BIN)/python -m commands run $(MODEL) --job ingest $(OPTIONS)
 
 .PHONY: ui
 ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)
-	@$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(UI_PORT)
+	@PYTHONWARNINGS='ignore:Function `dev_command`' $(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(UI_PORT)
 
 .PHONY: mlflow-ui
 mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
@@ -64,7 +64,7 @@ mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
 
 .PHONY: serve
 serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
-	@$(BIN)/python -m commands.serve $(MODEL) --port $(PORT)
+	@$(BIN)/python -m commands serve $(MODEL) --port $(PORT)
 
 ##@ Develop
 

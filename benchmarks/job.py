@@ -76,7 +76,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _run_and_watch(environment: Mapping[str, str], *, log: Path) -> int:
     """Most bytes that the job and its children hold at a time."""
-    command, peak = [sys.executable, "-m", "commands.run", MODEL], 0
+    command, peak = [sys.executable, "-m", "commands", "run", MODEL], 0
     with log.open("w") as output:
         process = psutil.Popen(
             command, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT

@@ -2,15 +2,14 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from rich.console import Console
 from rich.status import Status
 
-CONSOLE = Console(highlight=False)
-PROGRESS = Console(highlight=False, stderr=True)
-"""What passes by; apart from the results, and from what libraries may hold back of them."""
+from commands.console import CONSOLE, PROGRESS
 
 
 class StepLines(logging.Handler):
@@ -55,9 +54,25 @@ class StepLines(logging.Handler):
 
     def _end(self, outcome: str) -> None:
         self._status.stop()
-        seconds = time.monotonic() - self._started
-        CONSOLE.print(f"  {self._step:16} {outcome}  {seconds:6.1f} s")
+        _print_step(self._step, outcome, since=self._started)
         self._step = ""
+
+
+@contextmanager
+def progress(step: str, doing: str) -> Iterator[None]:
+    """Shows what is done now, and prints a line for it at its end, as for a step of a run."""
+    started = time.monotonic()
+    outcome = "failed"
+    try:
+        with PROGRESS.status(f"{step:16} {doing}"):
+            yield
+        outcome = "done"
+    finally:
+        _print_step(step, outcome, since=started)
+
+
+def _print_step(step: str, outcome: str, *, since: float) -> None:
+    CONSOLE.print(f"  {step:16} {outcome}  {time.monotonic() - since:6.1f} s")
 
 
 @dg.logger(

@@ -5,8 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands.progress import CONSOLE, PROGRESS
-from ml_assets.core.records import ExampleRequest
+from commands.console import CONSOLE
+from commands.progress import progress
+from ml_assets.core.records import EXAMPLE, ExampleRequest
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Storage
 from ml_assets.settings import Settings
@@ -24,7 +25,7 @@ def build_promoted(model: str, settings: Settings) -> BuiltBento:
     """
     registry = ModelRegistry(tracking_uri=settings.tracking_uri)
     version = registry.require(model, "production")
-    with PROGRESS.status(f"building the Bento of {version.label}"), TemporaryDirectory() as scratch:
+    with progress("bento", f"building {version.label}"), TemporaryDirectory() as scratch:
         bundle = registry.bundle(version, Path(scratch))
         return build_bento(bundle, version=str(version.version), bento_home=settings.bento_home)
 
@@ -32,9 +33,9 @@ def build_promoted(model: str, settings: Settings) -> BuiltBento:
 def ask_one_forecast(bento: BuiltBento, model: str, settings: Settings) -> None:
     """Serves the Bento for a moment, asks it the example request, and prints the answer."""
     storage = Storage(home=str(settings.home))
-    path = storage.file(model, "example.json")
-    request = storage.read_record(ExampleRequest, path, made_by="model")
-    with PROGRESS.status(f"asking {bento.tag} one question"):
+    path = storage.file(model, EXAMPLE)
+    request = storage.read_record(ExampleRequest, path, made_by="promotion")
+    with progress("answer", f"asking {bento.tag} one question"):
         answer = probe_bento(bento.tag, request.data, bento_home=settings.bento_home)
     CONSOLE.print(f"\n[bold]One answer[/] of {bento.tag}, served by BentoML for this moment")
     for line in _lines(answer):

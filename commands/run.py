@@ -2,44 +2,51 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._core.instance.ref import InstanceRef
 from dagster.components.core.component_tree import ComponentTreeException
 from sqlalchemy.exc import SQLAlchemyError
 
+from commands.console import CONSOLE
 from commands.failures import raise_failure
-from commands.progress import CONSOLE, step_lines
+from commands.progress import step_lines
 from commands.release import ask_one_forecast, build_promoted
-from commands.summary import print_metrics, print_next_steps, print_promotion, print_search
+from commands.summary import (
+    print_evaluation,
+    print_metrics,
+    print_next_steps,
+    print_online_features,
+    print_promotion,
+    print_search,
+)
 from ml_assets.components.model_pipeline import JOBS
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
 from ml_assets.resources.storage import require_space
 from ml_assets.settings import Settings
-from serving.runtime.errors import MLAssetsError, SpecError
+from serving.runtime.errors import SpecError
 
-INTERRUPTED = 130
+NO_COMPUTE_LOGS = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+"""What a run prints goes to the terminal; to copy it into files takes four processes a step."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the job; returns the exit status: 0, 1 for a failed run, 130 for Ctrl-C."""
+def main(arguments: Sequence[str]) -> None:
+    """Runs the job and prints what came of it."""
     options = _parser().parse_args(arguments)
-    try:
-        require_space(Settings.from_environment().home)
-        _execute(_job(options.model, options.job), _run_config(options))
-        _finish(options.model, options.job, Settings.from_environment())
-    except MLAssetsError as error:
-        CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        CONSOLE.print("stopped; nothing is left half-done. Start again whenever you like.")
-        return INTERRUPTED
-    return 0
+    settings = Settings.from_environment()
+    require_space(settings.home)
+    result = _execute(_job(options.model, options.job), _run_config(options))
+    _finish(options.model, options.job, result, settings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +91,7 @@ def _run_config(options: argparse.Namespace) -> dict[str, Any]:
     return {**config, **({"source": options.source} if options.source else {})}
 
 
-def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
+def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
     CONSOLE.print(f"[bold]{job.name}[/]")
     try:
         result = job.execute_in_process(
@@ -97,24 +104,26 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> None:
         raise StateError(f"Dagster's database fails: {reason}; is the disk full?") from error
     if not result.success:
         raise_failure(result)
+    return result
 
 
 def _instance() -> dg.DagsterInstance:
     home = os.environ.setdefault("DAGSTER_HOME", str(Settings.from_environment().home / "dagster"))
     Path(home).mkdir(parents=True, exist_ok=True)
-    return dg.DagsterInstance.get()
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=NO_COMPUTE_LOGS))
 
 
-def _finish(model: str, job: str, settings: Settings) -> None:
+def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> None:
     if job == "tune":
         print_search(model, settings)
     if job in {"train", "evaluate"}:
         print_metrics(model, settings)
+    if job == "evaluate":
+        print_evaluation(model, settings)
+    if job == "ingest":
+        (stored,) = result.asset_materializations_for_node(f"{model}__online_features")
+        print_online_features(model, stored.metadata["entities"].value, settings)
     if job == "train":
         print_promotion(model, settings)
         ask_one_forecast(build_promoted(model, settings), model, settings)
         print_next_steps(model, settings)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

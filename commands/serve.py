@@ -5,30 +5,27 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from commands.progress import CONSOLE
+from commands.console import CONSOLE
 from commands.release import build_promoted
 from ml_assets.core.errors import StateError
+from ml_assets.core.records import EXAMPLE
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
-from serving.runtime.errors import MLAssetsError
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Becomes `bentoml serve`, or ends with status 1 if there is nothing to serve."""
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Becomes `bentoml serve`."""
     parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
     parser.add_argument("model", help="name of the model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", default="8000", help="port to listen on")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    try:
-        _check_port(options.host, int(options.port))
-        bento = build_promoted(options.model, settings)
-    except MLAssetsError as error:
-        CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-        sys.exit(1)
-    example = f"{settings.home}/data/{options.model}/example.json"
+    _check_port(options.host, int(options.port))
+    bento = build_promoted(options.model, settings)
+    example = f"{settings.home}/data/{options.model}/{EXAMPLE}"
     url = f"http://{options.host}:{options.port}/predict"
     CONSOLE.print(f"serving {bento.tag}; ask it from another terminal:", soft_wrap=True)
     CONSOLE.print(f"  curl -H 'Content-Type: application/json' -d @{example} {url}", soft_wrap=True)
@@ -46,7 +43,3 @@ def _check_port(host: str, port: int) -> None:
             raise StateError(
                 f"port {port} can't be used: {error.strerror}; try PORT=8080"
             ) from error
-
-
-if __name__ == "__main__":
-    main()

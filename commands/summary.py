@@ -1,10 +1,11 @@
 """The summary at the end of `make run`: metrics, what was promoted and why, what to type next."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
 
-from commands.progress import CONSOLE
+from commands.console import CONSOLE
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
 from ml_assets.core.records import BestParameters, DatasetRecord
@@ -18,14 +19,30 @@ def print_metrics(model: str, settings: Settings) -> None:
     CONSOLE.print(_metrics(_read(EvaluationRecord, model, settings, "evaluation").evaluation))
 
 
+def print_evaluation(model: str, settings: Settings) -> None:
+    """Prints which versions were measured on what, and what the gates said of the candidate."""
+    record = _read(EvaluationRecord, model, settings, "evaluation")
+    beside = f"production is v{record.production}" if record.production else "none in production"
+    CONSOLE.print(f"\n[bold]Evaluated[/] {model} v{record.candidate} ({beside})")
+    CONSOLE.print(record.reason, soft_wrap=True)
+    _print_source(model, settings)
+    CONSOLE.print(f"Nothing was promoted; `make run MODEL={model}` trains, evaluates and promotes.")
+
+
+def print_online_features(model: str, entities: object, settings: Settings) -> None:
+    """Prints of how many entities the online store holds the latest features now."""
+    CONSOLE.print(f"\n[bold]Ingested[/] the latest features of {model}: {entities} entities")
+    _print_source(model, settings)
+    CONSOLE.print(f"Feast's online store is in {_short(settings.home)}/feast/.", soft_wrap=True)
+
+
 def print_promotion(model: str, settings: Settings) -> None:
     """Prints what was promoted and why."""
     promotion = _read(Promotion, model, settings, "promotion")
     before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
-    source = _read(DatasetRecord, model, settings, "dataset").source
     CONSOLE.print(f"\n[bold]Promoted[/] {model} v{promotion.to_version}{before}, because")
     CONSOLE.print(promotion.reason, soft_wrap=True)
-    CONSOLE.print(f"It was fitted on {source}.", soft_wrap=True)
+    _print_source(model, settings)
 
 
 def print_search(model: str, settings: Settings) -> None:
@@ -40,6 +57,11 @@ def print_search(model: str, settings: Settings) -> None:
         f"validation error {best.validation_error:.5g}, with the YAML's own parameters "
         f"{best.yaml_validation_error:.5g}"
     )
+
+
+def _print_source(model: str, settings: Settings) -> None:
+    dataset = _read(DatasetRecord, model, settings, "dataset")
+    CONSOLE.print(f"The data: {dataset.rows:,} rows of {dataset.source}.", soft_wrap=True)
 
 
 def _metrics(evaluation: Evaluation) -> Table:
@@ -63,20 +85,31 @@ def _title(evaluation: Evaluation) -> str:
 def print_next_steps(model: str, settings: Settings) -> None:
     """Prints where things are and what to type next."""
     home = _short(settings.home)
-    table = Table.grid(padding=(0, 2))
-    table.add_row("[bold]Where things are[/]")
-    table.add_row("data, features, results", f"{home}/data/{model}/")
-    table.add_row("runs and model versions", f"{home}/mlflow.db, {home}/mlartifacts/")
-    table.add_row("service of the model", f"{home}/bentoml/")
-    table.add_row()
-    table.add_row("[bold]What to type next[/]")
-    table.add_row("make ui", "every asset, with plots and checks")
-    table.add_row("make mlflow-ui", "runs and model versions")
-    table.add_row(f"make serve MODEL={model}", "answer forecasts on port 8000")
-    table.add_row(f"make tune MODEL={model}", "search better parameters")
-    table.add_row("make run SOURCE=readings.csv", "the same on your own readings")
-    CONSOLE.print()
-    CONSOLE.print(table)
+    _print_list(
+        "Where things are",
+        {
+            "data, features, results": f"{home}/data/{model}/",
+            "runs and model versions": f"{home}/mlflow.db, {home}/mlartifacts/",
+            "service of the model": f"{home}/bentoml/",
+        },
+    )
+    _print_list(
+        "What to type next",
+        {
+            "make ui": "every asset, with plots and checks",
+            "make mlflow-ui": "runs and model versions",
+            f"make serve MODEL={model}": "answer requests on port 8000",
+            f"make tune MODEL={model}": "search better parameters",
+            f"make run MODEL={model} SOURCE=readings.csv": "the same on your own readings",
+        },
+    )
+
+
+def _print_list(title: str, entries: Mapping[str, str]) -> None:
+    width = max(map(len, entries))
+    CONSOLE.print(f"\n[bold]{title}[/]")
+    for name, text in entries.items():
+        CONSOLE.print(f"  {name:{width}}  {text}", soft_wrap=True)
 
 
 def _read(kind: type[Record], model: str, settings: Settings, asset: str) -> Record:

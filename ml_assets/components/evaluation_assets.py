@@ -11,6 +11,7 @@ import dagster as dg
 from ml_assets.components.checks import check
 from ml_assets.components.inputs import load_data, load_series, training_set_version
 from ml_assets.components.presentation import Result, shown
+from ml_assets.core.errors import RegistryError
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.resources.storage import Storage
@@ -123,14 +124,20 @@ def promotion(
     """Moves the alias `production` to the candidate, if its evaluation still holds.
 
     Raises:
-        RegistryError: The candidate was not evaluated, failed a gate, or production has moved
-            since the evaluation.
+        RegistryError: The candidate was not evaluated, failed a gate, production has moved since
+            the evaluation, or somebody moved it to the candidate by hand.
     """
+    from ml_assets.core.records import CANDIDATE_EXAMPLE, EXAMPLE, ExampleRequest
+
     candidate = registry.require(spec.name, "staging")
     entry = _resumed(candidate, registry) or _decided(candidate, spec, storage, registry, run_id)
     registry.promote(candidate, previous=entry.from_version, record=entry.model_dump_json())
     storage.write_record(entry, storage.file(spec.name, "promotion.json"))
+    candidate_example = storage.file(spec.name, CANDIDATE_EXAMPLE)
+    example = storage.read_record(ExampleRequest, candidate_example, made_by="model")
+    storage.write_record(example, storage.file(spec.name, EXAMPLE))
     run.set_tags({"promoted_version": candidate.version})
+    _log.info("%s is in production now", candidate.label)
     return dg.MaterializeResult(
         metadata={
             "production": candidate.label,
@@ -149,6 +156,11 @@ def _resumed(candidate: RegisteredVersion, registry: ModelRegistry) -> "Promotio
     production = registry.by_alias(candidate.name, "production")
     if production is None or production.version != candidate.version:
         return None
+    if "promotion" not in candidate.tags:
+        raise RegistryError(
+            f"{candidate.label} is in production already, but no promotion put it there: somebody "
+            "moved the alias by hand. Train again, or move the alias back to evaluate and promote"
+        )
     return Promotion.model_validate_json(candidate.tags["promotion"])
 
 

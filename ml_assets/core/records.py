@@ -34,8 +34,13 @@ class DatasetRecord(FrozenModel):
     files: list[FileRecord]
 
 
+CANDIDATE_EXAMPLE = "candidate_example.json"
+EXAMPLE = "example.json"
+"""Where a model's example request is kept: of the newest version, and of the one in production."""
+
+
 class ExampleRequest(FrozenModel):
-    """A request that the newest model answers: the body of `POST /predict`.
+    """A request that a model answers: the body of `POST /predict`.
 
     Attributes:
         data: Values by column; missing numbers are None.

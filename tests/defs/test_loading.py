@@ -93,7 +93,7 @@ def test_a_run_names_the_mistake_in_a_yaml_file_in_a_few_lines(tmp_path: Path) -
     wrong = tmp_path / "ml_assets" / "defs" / "iris" / "defs.yaml"
     wrong.write_text(wrong.read_text().replace("task: classification", "task: classify"))
     done = subprocess.run(
-        [sys.executable, "-m", "commands.run", "iris"],
+        [sys.executable, "-m", "commands", "run", "iris"],
         cwd=tmp_path,
         env={**os.environ, "ML_ASSETS_HOME": str(tmp_path / "var"), "PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -67,7 +67,7 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def test_ctrl_c_in_a_step_exits_with_130_and_a_sentence(promoted: Workplace) -> None:
     before = promoted.version(TRANSFORMER).version
-    process = promoted.start("-m", "commands.run", TRANSFORMER, "--source", OTHER)
+    process = promoted.start("-m", "commands", "run", TRANSFORMER, "--source", OTHER)
     read_until(process, "dataset")
     process.send_signal(signal.SIGINT)
     status, printed = _end(process)
@@ -83,7 +83,7 @@ def killed(promoted: Workplace) -> int:
     before = promoted.version(TRANSFORMER).version
     artifacts = promoted.home / "mlartifacts"
     known = set(artifacts.rglob("model.ubj"))
-    process = promoted.start("-m", "commands.run", TRANSFORMER, "--source", OTHER)
+    process = promoted.start("-m", "commands", "run", TRANSFORMER, "--source", OTHER)
     read_until(process, "training_set")
     deadline = time.monotonic() + SECONDS
     while set(artifacts.rglob("model.ubj")) == known:
@@ -129,7 +129,7 @@ class TestKilled:
 def test_second_run_is_told_who_works_on_the_model_and_leaves_the_first_alone(
     promoted: Workplace,
 ) -> None:
-    first = promoted.start("-m", "commands.run", "iris", "--job", "ingest")
+    first = promoted.start("-m", "commands", "run", "iris", "--job", "ingest")
     read_until(first, "dataset")
     second = promoted.run("iris", "--job", "ingest")
     assert second.status == 1

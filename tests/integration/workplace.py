@@ -17,7 +17,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from commands.run import main
+from commands.__main__ import main
 from ml_assets.core.records import DatasetRecord
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.definitions import defs
@@ -93,7 +93,7 @@ class Workplace:
         """What `make run` calls, in this process."""
         printed = io.StringIO()
         with self.entered(), redirect_stdout(printed), redirect_stderr(printed):
-            status = main(arguments)
+            status = main(["run", *arguments])
         return Ended(status, printed.getvalue())
 
     def execute(
