@@ -121,6 +121,24 @@ class TestDagsterJobExecute:
         np.testing.assert_array_equal(online["OT_lag_0"], latest["OT"].astype(np.float32))
 
 
+class TestClosingWords:
+    """What `make evaluate` and `make ingest` say at their end."""
+
+    def test_evaluate_names_the_versions_what_the_gates_said_and_the_data(
+        self, place: Workplace
+    ) -> None:
+        ended = place.run("iris", "--job", "evaluate")
+        candidate = place.version("iris", "staging").version
+        production = place.version("iris").version
+        assert f"Evaluated iris v{candidate} (production is v{production})\n- " in ended.printed
+        assert "The data: 150 rows of sklearn://iris.\nNothing was promoted; " in ended.printed
+
+    def test_ingest_counts_the_entities_and_names_the_store(self, place: Workplace) -> None:
+        printed = place.run("iris", "--job", "ingest").printed
+        assert "Ingested the latest features of iris: 150 entities\n" in printed
+        assert f"online store is in {place.home}/feast/.\n" in printed
+
+
 def _with_model(project: Path, spec: dict[str, Any], table: pd.DataFrame) -> None:
     """Adds one YAML file, and nothing else, for a table that lies outside of the project."""
     name = spec["name"]

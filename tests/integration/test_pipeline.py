@@ -73,6 +73,7 @@ class TestMainJob:
 
     def test_progress_shows_every_step(self, trained: Trained) -> None:
         steps = ["dataset", "features", "training_set", "model", "evaluation", "promotion"]
+        steps += ["bento", "answer"]
         lines = [line.split()[:2] for line in trained.first.printed.splitlines()]
         assert [line for line in lines if line[1:] == ["done"]] == [[one, "done"] for one in steps]
 
@@ -147,6 +148,20 @@ def test_promotion_is_refused_if_production_has_moved_since_the_evaluation(
     assert failure_of(refused) == (
         f"{candidate.label.split()[1]} was evaluated beside v{live.version}, but now the candidate "
         f"is v{candidate.version} and production v{before}; evaluate again"
+    )
+
+
+def test_promotion_is_refused_if_somebody_moved_production_to_the_candidate_by_hand(
+    trained: Trained, before: int
+) -> None:
+    live = trained.version(TRANSFORMER)
+    assert trained.execute(TRANSFORMER, assets=["model", "evaluation"]).success
+    candidate = trained.version(TRANSFORMER, "staging")
+    trained.registry.set_alias(candidate, "production")
+    refused = trained.execute(TRANSFORMER, assets=["promotion"])
+    trained.registry.set_alias(live, "production")
+    assert failure_of(refused).startswith(
+        f"{candidate.label} is in production already, but no promotion put it there"
     )
 
 

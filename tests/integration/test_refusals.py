@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.dataset.simulator import simulate
+from ml_assets.core.records import CANDIDATE_EXAMPLE, EXAMPLE
 from tests.integration.workplace import TRANSFORMER, Ended, Workplace, failure_of, read_spec
 
 HOURS_AHEAD = 24
@@ -22,20 +23,23 @@ class Refused:
         before: The version in production before.
         ended: How the main job ended.
         alone: What the asset of the promotion says when it is run alone.
+        example: The example request before.
     """
 
     before: int
     ended: Ended
     alone: str
+    example: str
 
 
 def _refused(place: Workplace, readings: pd.DataFrame, path: Path) -> Refused:
     readings.to_csv(path, index=False)
     before = place.version(TRANSFORMER).version
+    example = place.file(TRANSFORMER, EXAMPLE).read_text()
     ended = place.run(TRANSFORMER, "--source", str(path))
     alone = place.execute(TRANSFORMER, assets=["promotion"])
     assert not alone.success
-    return Refused(before, ended, failure_of(alone))
+    return Refused(before, ended, failure_of(alone), example)
 
 
 def _readings() -> pd.DataFrame:
@@ -92,6 +96,12 @@ class TestCandidateThatFailedAGate:
 
     def test_production_is_not_moved(self, promoted: Workplace, refused: Refused) -> None:
         assert promoted.version(TRANSFORMER).version == refused.before
+
+    def test_example_request_is_still_the_one_of_production(
+        self, promoted: Workplace, refused: Refused
+    ) -> None:
+        assert promoted.file(TRANSFORMER, EXAMPLE).read_text() == refused.example
+        assert promoted.file(TRANSFORMER, CANDIDATE_EXAMPLE).read_text() != refused.example
 
     def test_it_is_registered_as_staging(self, promoted: Workplace, refused: Refused) -> None:
         assert promoted.version(TRANSFORMER, "staging").version > refused.before
