@@ -1,10 +1,11 @@
 """`python -m commands run iris`: where every command begins and ends."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from commands.console import CONSOLE
+from commands.console import complain, say
 from serving.runtime.errors import MLAssetsError
 
 COMMANDS = ("run", "serve")
@@ -16,17 +17,22 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit status: 0, 1 for an error that was told in a sentence, 130 for Ctrl-C.
+
+    Raises:
+        SystemExit: With 2 for wrong arguments, after a line on the right ones.
     """
-    name, *rest = arguments or [""]
-    if name not in COMMANDS:
-        sys.exit(f"usage: python -m commands {{{','.join(COMMANDS)}}} ...")
+    parser = argparse.ArgumentParser(prog="python -m commands", add_help=False)
+    parser.add_argument("command", choices=COMMANDS)
+    command = parser.parse_args(arguments[:1]).command
     try:
-        import_module(f"commands.{name}").main(rest)  # the import takes seconds: Ctrl-C may come
+        import_module(f"commands.{command}").main(
+            arguments[1:]
+        )  # the import takes seconds: Ctrl-C may come
     except MLAssetsError as error:
-        CONSOLE.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        complain(error)
         return FAILED
     except KeyboardInterrupt:
-        CONSOLE.print("stopped; nothing is left half-done. Start again whenever you like.")
+        say("stopped; nothing is left half-done. Start again whenever you like.")
         return INTERRUPTED
     return 0
 

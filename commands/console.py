@@ -1,7 +1,20 @@
-"""The terminal: results on its standard output, what passes by on its standard error."""
+"""The terminal: results go to standard output; progress and errors to standard error.
+
+So `make run > summary.txt` keeps the summary alone.
+"""
 
 from rich.console import Console
+from rich.text import Text
 
-CONSOLE = Console(highlight=False)
-PROGRESS = Console(highlight=False, stderr=True)
-"""What passes by; apart from the results, and from what libraries may hold back of them."""
+RESULTS = Console(highlight=False, markup=False, emoji=False)
+PROGRESS = Console(highlight=False, markup=False, emoji=False, stderr=True)
+
+
+def say(text: str = "", *, title: str = "") -> None:
+    """Prints text as it is, brackets too, after a title in bold; the terminal wraps long lines."""
+    RESULTS.print(Text.assemble((title, "bold"), text), soft_wrap=True)
+
+
+def complain(error: Exception) -> None:
+    """Prints an error as a sentence."""
+    PROGRESS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)

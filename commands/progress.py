@@ -8,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 from rich.status import Status
+from rich.text import Text
 
-from commands.console import CONSOLE, PROGRESS
+from commands.console import PROGRESS, say
 
 
 class StepLines(logging.Handler):
@@ -50,7 +51,9 @@ class StepLines(logging.Handler):
 
     def _show(self, message: str) -> None:
         if self._step:
-            self._status.update(f"{self._step:16} {message.splitlines()[-1] if message else ''}")
+            self._status.update(
+                Text(_line(self._step, message.splitlines()[-1] if message else ""))
+            )
 
     def _end(self, outcome: str) -> None:
         self._status.stop()
@@ -64,15 +67,22 @@ def progress(step: str, doing: str) -> Iterator[None]:
     started = time.monotonic()
     outcome = "failed"
     try:
-        with PROGRESS.status(f"{step:16} {doing}"):
+        with PROGRESS.status(Text(_line(step, doing))):
             yield
         outcome = "done"
+    except KeyboardInterrupt:
+        outcome = "stopped"
+        raise
     finally:
         _print_step(step, outcome, since=started)
 
 
 def _print_step(step: str, outcome: str, *, since: float) -> None:
-    CONSOLE.print(f"  {step:16} {outcome}  {time.monotonic() - since:6.1f} s")
+    say(f"  {_line(step, outcome)}  {time.monotonic() - since:6.1f} s")
+
+
+def _line(step: str, text: str) -> str:
+    return f"{step:16} {text}"
 
 
 @dg.logger(

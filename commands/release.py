@@ -5,11 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands.console import CONSOLE
+from commands.console import say
 from commands.progress import progress
-from ml_assets.core.records import EXAMPLE, ExampleRequest
 from ml_assets.resources.registry import ModelRegistry
-from ml_assets.resources.storage import Storage
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento
@@ -31,15 +29,14 @@ def build_promoted(model: str, settings: Settings) -> BuiltBento:
 
 
 def ask_one_forecast(bento: BuiltBento, model: str, settings: Settings) -> None:
-    """Serves the Bento for a moment, asks it the example request, and prints the answer."""
-    storage = Storage(home=str(settings.home))
-    path = storage.file(model, EXAMPLE)
-    request = storage.read_record(ExampleRequest, path, made_by="promotion")
+    """Serves the Bento for a moment, asks it the version's example, and prints the answer."""
+    registry = ModelRegistry(tracking_uri=settings.tracking_uri)
+    request = registry.example(registry.require(model, "production"))
     with progress("answer", f"asking {bento.tag} one question"):
         answer = probe_bento(bento.tag, request.data, bento_home=settings.bento_home)
-    CONSOLE.print(f"\n[bold]One answer[/] of {bento.tag}, served by BentoML for this moment")
+    say(title="\nOne answer", text=f" of {bento.tag}, served by BentoML for this moment")
     for line in _lines(answer):
-        CONSOLE.print(f"  {line}", soft_wrap=True)
+        say(f"  {line}")
 
 
 def _lines(answer: Mapping[str, Any]) -> list[str]:

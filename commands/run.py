@@ -12,7 +12,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster.components.core.component_tree import ComponentTreeException
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands.console import CONSOLE
+from commands.console import say
 from commands.failures import raise_failure
 from commands.progress import step_lines
 from commands.release import ask_one_forecast, build_promoted
@@ -37,7 +37,10 @@ NO_COMPUTE_LOGS = {
         "class": "NoOpComputeLogManager",
     }
 }
-"""What a run prints goes to the terminal; to copy it into files takes four processes a step."""
+"""What libraries print in a run goes to the terminal alone.
+
+Dagster's way to copy it into files takes four processes a step, which Ctrl-C ends with tracebacks.
+"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -92,7 +95,7 @@ def _run_config(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
-    CONSOLE.print(f"[bold]{job.name}[/]")
+    say(title=job.name)
     try:
         result = job.execute_in_process(
             run_config=config, instance=_instance(), raise_on_error=False
@@ -108,9 +111,11 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInPr
 
 
 def _instance() -> dg.DagsterInstance:
-    home = os.environ.setdefault("DAGSTER_HOME", str(Settings.from_environment().home / "dagster"))
-    Path(home).mkdir(parents=True, exist_ok=True)
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=NO_COMPUTE_LOGS))
+    default = Settings.from_environment().home / "dagster"
+    home = Path(os.environ.get("DAGSTER_HOME") or default).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS))
 
 
 def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> None:
@@ -122,7 +127,7 @@ def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: S
         print_evaluation(model, settings)
     if job == "ingest":
         (stored,) = result.asset_materializations_for_node(f"{model}__online_features")
-        print_online_features(model, stored.metadata["entities"].value, settings)
+        print_online_features(model, str(stored.metadata["entities"].value), settings)
     if job == "train":
         print_promotion(model, settings)
         ask_one_forecast(build_promoted(model, settings), model, settings)

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from commands.console import CONSOLE
+from commands.console import say
 from commands.release import build_promoted
 from ml_assets.core.errors import StateError
-from ml_assets.core.records import EXAMPLE
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
 
@@ -20,18 +19,24 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
     parser.add_argument("model", help="name of the model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", default="8000", help="port to listen on")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    _check_port(options.host, int(options.port))
+    _check_port(options.host, options.port)
     bento = build_promoted(options.model, settings)
-    example = f"{settings.home}/data/{options.model}/{EXAMPLE}"
+    example = f"{settings.home}/data/{options.model}/example.json"
     url = f"http://{options.host}:{options.port}/predict"
-    CONSOLE.print(f"serving {bento.tag}; ask it from another terminal:", soft_wrap=True)
-    CONSOLE.print(f"  curl -H 'Content-Type: application/json' -d @{example} {url}", soft_wrap=True)
+    say(f"serving {bento.tag}; ask it from another terminal:")
+    say(f"  curl -H 'Content-Type: application/json' -d @{example} {url}")
     serve = [sys.executable, "-m", "bentoml", "serve", bento.tag]
-    address = ["--host", options.host, "--port", options.port]
+    address = ["--host", options.host, "--port", str(options.port)]
     os.execve(sys.executable, [*serve, *address], bentoml_environment(settings.bento_home))  # noqa: S606
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; take one from 1024 to 65535")
+    return int(text)
 
 
 def _check_port(host: str, port: int) -> None:

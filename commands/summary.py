@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from commands.console import CONSOLE
+from commands.console import RESULTS, say
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
 from ml_assets.core.records import BestParameters, DatasetRecord
@@ -15,45 +15,43 @@ from ml_assets.settings import Settings
 
 def print_metrics(model: str, settings: Settings) -> None:
     """Prints the metrics of the candidate beside production and the baselines."""
-    CONSOLE.print()
-    CONSOLE.print(_metrics(_read(EvaluationRecord, model, settings, "evaluation").evaluation))
+    say()
+    RESULTS.print(_metrics(_read(EvaluationRecord, model, settings, "evaluation").evaluation))
 
 
 def print_evaluation(model: str, settings: Settings) -> None:
     """Prints which versions were measured on what, and what the gates said of the candidate."""
     record = _read(EvaluationRecord, model, settings, "evaluation")
     beside = f"production is v{record.production}" if record.production else "none in production"
-    CONSOLE.print(f"\n[bold]Evaluated[/] {model} v{record.candidate} ({beside})")
-    CONSOLE.print(record.reason, soft_wrap=True)
+    say(title="\nEvaluated", text=f" {model} v{record.candidate} ({beside})")
+    say(record.reason)
     _print_source(model, settings)
-    CONSOLE.print(f"Nothing was promoted; `make run MODEL={model}` trains, evaluates and promotes.")
+    say(f"Nothing was promoted; `make run MODEL={model}` trains, evaluates and promotes.")
 
 
-def print_online_features(model: str, entities: object, settings: Settings) -> None:
+def print_online_features(model: str, entities: str, settings: Settings) -> None:
     """Prints of how many entities the online store holds the latest features now."""
-    CONSOLE.print(f"\n[bold]Ingested[/] the latest features of {model}: {entities} entities")
+    say(title="\nIngested", text=f" the latest features of {model}: {entities} entities")
     _print_source(model, settings)
-    CONSOLE.print(f"Feast's online store is in {_short(settings.home)}/feast/.", soft_wrap=True)
+    say("They are in Feast's online store.")
 
 
 def print_promotion(model: str, settings: Settings) -> None:
     """Prints what was promoted and why."""
     promotion = _read(Promotion, model, settings, "promotion")
     before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
-    CONSOLE.print(f"\n[bold]Promoted[/] {model} v{promotion.to_version}{before}, because")
-    CONSOLE.print(promotion.reason, soft_wrap=True)
+    say(title="\nPromoted", text=f" {model} v{promotion.to_version}{before}, because")
+    say(promotion.reason)
     _print_source(model, settings)
 
 
 def print_search(model: str, settings: Settings) -> None:
     """Prints the best parameters that a search found."""
     best = _read(BestParameters, model, settings, "best_params")
-    CONSOLE.print(f"\n[bold]Best parameters[/] for {model}; `make run` uses them from now on")
+    say(title="\nBest parameters", text=f" for {model}; `make run` uses them from now on")
     for name, value in best.parameters.items():
-        CONSOLE.print(
-            f"  {name}: {value:.5g}" if isinstance(value, float) else f"  {name}: {value}"
-        )
-    CONSOLE.print(
+        say(f"  {name}: {value:.5g}" if isinstance(value, float) else f"  {name}: {value}")
+    say(
         f"validation error {best.validation_error:.5g}, with the YAML's own parameters "
         f"{best.yaml_validation_error:.5g}"
     )
@@ -61,7 +59,7 @@ def print_search(model: str, settings: Settings) -> None:
 
 def _print_source(model: str, settings: Settings) -> None:
     dataset = _read(DatasetRecord, model, settings, "dataset")
-    CONSOLE.print(f"The data: {dataset.rows:,} rows of {dataset.source}.", soft_wrap=True)
+    say(f"The data: {dataset.rows:,} rows of {dataset.source}.")
 
 
 def _metrics(evaluation: Evaluation) -> Table:
@@ -84,13 +82,12 @@ def _title(evaluation: Evaluation) -> str:
 
 def print_next_steps(model: str, settings: Settings) -> None:
     """Prints where things are and what to type next."""
-    home = _short(settings.home)
     _print_list(
         "Where things are",
         {
-            "data, features, results": f"{home}/data/{model}/",
-            "runs and model versions": f"{home}/mlflow.db, {home}/mlartifacts/",
-            "service of the model": f"{home}/bentoml/",
+            "data, features, results": f"{_short(settings.home)}/data/{model}/",
+            "runs and model versions": settings.tracking_uri,
+            "service of the model": f"{_short(settings.bento_home)}/",
         },
     )
     _print_list(
@@ -107,9 +104,9 @@ def print_next_steps(model: str, settings: Settings) -> None:
 
 def _print_list(title: str, entries: Mapping[str, str]) -> None:
     width = max(map(len, entries))
-    CONSOLE.print(f"\n[bold]{title}[/]")
+    say(title=f"\n{title}")
     for name, text in entries.items():
-        CONSOLE.print(f"  {name:{width}}  {text}", soft_wrap=True)
+        say(f"  {name:{width}}  {text}")
 
 
 def _read(kind: type[Record], model: str, settings: Settings, asset: str) -> Record:

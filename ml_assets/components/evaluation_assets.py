@@ -127,15 +127,12 @@ def promotion(
         RegistryError: The candidate was not evaluated, failed a gate, production has moved since
             the evaluation, or somebody moved it to the candidate by hand.
     """
-    from ml_assets.core.records import CANDIDATE_EXAMPLE, EXAMPLE, ExampleRequest
-
     candidate = registry.require(spec.name, "staging")
     entry = _resumed(candidate, registry) or _decided(candidate, spec, storage, registry, run_id)
+    example = registry.example(candidate)
     registry.promote(candidate, previous=entry.from_version, record=entry.model_dump_json())
     storage.write_record(entry, storage.file(spec.name, "promotion.json"))
-    candidate_example = storage.file(spec.name, CANDIDATE_EXAMPLE)
-    example = storage.read_record(ExampleRequest, candidate_example, made_by="model")
-    storage.write_record(example, storage.file(spec.name, EXAMPLE))
+    storage.write_record(example, storage.file(spec.name, "example.json"))
     run.set_tags({"promoted_version": candidate.version})
     _log.info("%s is in production now", candidate.label)
     return dg.MaterializeResult(
@@ -159,7 +156,7 @@ def _resumed(candidate: RegisteredVersion, registry: ModelRegistry) -> "Promotio
     if "promotion" not in candidate.tags:
         raise RegistryError(
             f"{candidate.label} is in production already, but no promotion put it there: somebody "
-            "moved the alias by hand. Train again, or move the alias back to evaluate and promote"
+            "moved the alias by hand. Train again, or delete the alias, then evaluate and promote"
         )
     return Promotion.model_validate_json(candidate.tags["promotion"])
 

@@ -17,7 +17,6 @@ from ml_assets.components.inputs import (
 from ml_assets.components.presentation import Result, shown
 from ml_assets.components.tuning_assets import tuned_parameters
 from ml_assets.core.provenance import git_commit, lock_sha256
-from ml_assets.core.records import CANDIDATE_EXAMPLE, ExampleRequest
 from ml_assets.core.spec import PipelineSpec, Scalar
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.resources.storage import Storage
@@ -89,14 +88,12 @@ def _log_model(
     manifest: "ModelManifest",
     tags: Mapping[str, str],
 ) -> str:
-    """Logs the bundle with an example request, and keeps that request for the promotion."""
-    from ml_assets.core.examples import example_rows, request_of
+    """Logs the bundle with an example request beside it."""
+    from ml_assets.core.examples import example_rows
     from ml_assets.resources.model_log import log_bundle
 
     features = storage.read_frame(features_file(spec, storage), made_by="features")
     example = example_rows(snapshot, features, spec)
-    request = ExampleRequest(data=request_of(example))
-    storage.write_record(request, storage.file(spec.name, CANDIDATE_EXAMPLE))
     return log_bundle(bundle, manifest, example=example, metadata=tags)
 
 

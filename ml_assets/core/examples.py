@@ -82,18 +82,6 @@ def _history(
     return slice(int(min(first, fills)), end)
 
 
-def request_of(example: pd.DataFrame) -> dict[str, list[object]]:
-    """The rows as a request's columns, missing numbers as None."""
-    return {
-        str(name): [None if _is_missing(value) else value for value in column.tolist()]
-        for name, column in example.items()
-    }
-
-
-def _is_missing(value: object) -> bool:
-    return isinstance(value, float) and np.isnan(value)
-
-
 def input_ranges(
     dataset: pd.DataFrame, data: TrainingSet, spec: PipelineSpec
 ) -> Mapping[str, tuple[float, float]]:

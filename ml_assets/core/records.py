@@ -34,11 +34,6 @@ class DatasetRecord(FrozenModel):
     files: list[FileRecord]
 
 
-CANDIDATE_EXAMPLE = "candidate_example.json"
-EXAMPLE = "example.json"
-"""Where a model's example request is kept: of the newest version, and of the one in production."""
-
-
 class ExampleRequest(FrozenModel):
     """A request that a model answers: the body of `POST /predict`.
 

@@ -1,14 +1,17 @@
 """MLflow's model registry: versions, aliases, and the files of a version."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
 from ml_assets.core.errors import RegistryError
+from ml_assets.core.records import ExampleRequest
 from ml_assets.resources.tracking import quiet_mlflow
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import MANIFEST, read_file, sha256
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 Alias = Literal["staging", "production", "previous"]
 BUNDLE = "data/bundle"
 """Where a registered model keeps its bundle, the directory that `serving.runtime.model` loads."""
+EXAMPLE = "input_example.json"
+"""Where MLflow keeps the example that was logged with a model, row by row."""
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,32 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             RegistryError: The bundle can't be fetched.
             ModelFileError: Its manifest is not the one that was registered.
         """
-        with self._opened():
-            import mlflow
-
-            mlflow.set_tracking_uri(self.tracking_uri)
-            uri = f"models:/{version.name}/{version.version}/{BUNDLE}"
-            bundle = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory)))
+        bundle = self._downloaded(version, BUNDLE, directory)
         if sha256(read_file(bundle / MANIFEST)) != version.tags.get(f"sha256.{MANIFEST}"):
             raise ModelFileError(
                 f"{MANIFEST} of {version.label} is not the file that was registered; somebody "
                 "changed it where MLflow keeps its artifacts. Restore it, or train again"
             )
         return bundle
+
+    def example(self, version: RegisteredVersion) -> ExampleRequest:
+        """The request that was logged with ``version`` and that it answers.
+
+        Raises:
+            RegistryError: It can't be fetched.
+        """
+        with TemporaryDirectory() as directory:
+            table = json.loads(self._downloaded(version, EXAMPLE, Path(directory)).read_bytes())
+        columns = zip(*table["data"], strict=True)
+        return ExampleRequest(data=dict(zip(table["columns"], map(list, columns), strict=True)))
+
+    def _downloaded(self, version: RegisteredVersion, path: str, directory: Path) -> Path:
+        with self._opened():
+            import mlflow
+
+            mlflow.set_tracking_uri(self.tracking_uri)
+            uri = f"models:/{version.name}/{version.version}/{path}"
+            return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory)))
 
     @contextmanager
     def _opened(self) -> Iterator["MlflowClient"]:

@@ -101,8 +101,8 @@ def test_a_run_names_the_mistake_in_a_yaml_file_in_a_few_lines(tmp_path: Path) -
         check=False,
     )
     assert done.returncode == 1
-    assert "iris/defs.yaml:8" in done.stdout.replace("\n", "")
-    assert "'forecast', 'regression' or 'classification'" in done.stdout
+    assert "iris/defs.yaml:8" in done.stderr.replace("\n", "")
+    assert "'forecast', 'regression' or 'classification'" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -1,8 +1,12 @@
 """What a user types: Dagster's command line with a run.yaml, and a model of one's own."""
 
 import json
+import re
 import shutil
+import signal
+import socket
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +17,18 @@ import yaml
 
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.promotion import EvaluationRecord
-from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec
+from serving.release.probe import HOST, Service
+from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec, read_until
 
 SECONDS = 900
 PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml", "dagster.yaml")
-RUN_BOTH = """
+RUN_ALL = """
 import sys
 from commands.__main__ import main
-sys.exit(main(["run", "strength"]) or main(["run", "demand"]))
+sys.exit(any(main(["run", model]) for model in ("strength", "forest", "demand")))
 """
 REGRESSION = {
-    "name": "strength",
+    "name": "forest",
     "description": "Strength of concrete out of its recipe.",
     "task": "regression",
     "columns": {"inputs": ["cement", "water", "age"], "target": "strength"},
@@ -127,16 +132,57 @@ class TestClosingWords:
     def test_evaluate_names_the_versions_what_the_gates_said_and_the_data(
         self, place: Workplace
     ) -> None:
+        assert place.execute("iris", assets=["model"]).success
+        candidate, live = place.version("iris", "staging").version, place.version("iris").version
+        assert candidate > live
         ended = place.run("iris", "--job", "evaluate")
-        candidate = place.version("iris", "staging").version
-        production = place.version("iris").version
-        assert f"Evaluated iris v{candidate} (production is v{production})\n- " in ended.printed
+        assert ended.status == 0
+        assert f"Evaluated iris v{candidate} (production is v{live})\n- " in ended.printed
         assert "The data: 150 rows of sklearn://iris.\nNothing was promoted; " in ended.printed
 
-    def test_ingest_counts_the_entities_and_names_the_store(self, place: Workplace) -> None:
-        printed = place.run("iris", "--job", "ingest").printed
-        assert "Ingested the latest features of iris: 150 entities\n" in printed
-        assert f"online store is in {place.home}/feast/.\n" in printed
+    def test_ingest_counts_the_entities(self, place: Workplace) -> None:
+        ended = place.run("iris", "--job", "ingest")
+        assert ended.status == 0
+        assert "Ingested the latest features of iris: 150 entities\n" in ended.printed
+
+
+class TestServe:
+    """`make serve`."""
+
+    def test_promoted_version_answers_its_example_until_it_is_stopped(
+        self, place: Workplace
+    ) -> None:
+        with socket.socket() as free:
+            free.bind((HOST, 0))
+            port: int = free.getsockname()[1]
+        process = place.start("-m", "commands", "serve", "iris", "--port", str(port))
+        try:
+            read_until(process, f"-d @{place.file('iris', 'example.json')} http://{HOST}:{port}/")
+            deadline = time.monotonic() + SECONDS
+            while not (service := Service(port)).is_ready():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            request = json.loads(place.file("iris", "example.json").read_text())
+            reply = service.predict(request["data"])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+        assert reply.status == 200
+        version = place.version("iris").version
+        assert reply.content["model"] == {"name": "iris", "version": str(version)}
+
+    def test_port_in_use_is_told_before_anything_is_built(self, place: Workplace) -> None:
+        with socket.socket() as taken:
+            taken.bind((HOST, 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            process = place.start("-m", "commands", "serve", "iris", "--port", str(port))
+            printed, errors = process.communicate(timeout=SECONDS)
+        assert (process.returncode, printed) == (1, "")
+        assert (
+            errors == f"error: port {port} can't be used: Address already in use; try PORT=8080\n"
+        )
 
 
 def _with_model(project: Path, spec: dict[str, Any], table: pd.DataFrame) -> None:
@@ -151,6 +197,14 @@ def _with_model(project: Path, spec: dict[str, Any], table: pd.DataFrame) -> Non
         "attributes": {**spec, "source": {"uri": str(path), "timezone": "Europe/Berlin"}},
     }
     (folder / "defs.yaml").write_text(yaml.safe_dump(content))
+
+
+def _minimal() -> dict[str, Any]:
+    """The model that the README calls enough."""
+    blocks = re.findall("```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (content,) = [yaml.safe_load(block) for block in blocks if block.startswith("type: ")]
+    attributes: dict[str, Any] = content["attributes"]
+    return attributes
 
 
 def _recipes(rows: int = 400) -> pd.DataFrame:
@@ -177,12 +231,13 @@ def _quarter_hours(days: int = 20) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's code, with two more models of one YAML file each."""
+    """The project's code, with three more models of one YAML file each."""
     project = tmp_path_factory.mktemp("third") / "project"
     project.mkdir()
     for name in PROJECT:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, project / name)
+    _with_model(project, _minimal(), _recipes())
     _with_model(project, REGRESSION, _recipes())
     _with_model(project, QUARTER_HOURS, _quarter_hours())
     return project
@@ -190,16 +245,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def added(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
-    """The workplace where both were trained, and what was printed."""
+    """The workplace where all were trained, and what was printed."""
     place = Workplace.create(tmp_path_factory.mktemp("added") / "var")
-    process = place.start("-c", RUN_BOTH, cwd=project)
+    process = place.start("-c", RUN_ALL, cwd=project)
     printed, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, printed + errors
     return place, printed
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"), [("strength", "0: "), ("demand", "from 2024-01-20T22:45:00Z: ")]
+    ("name", "answer"),
+    [("strength", "0: "), ("forest", "0: "), ("demand", "from 2024-01-20T22:45:00Z: ")],
 )
 def test_new_model_takes_one_yaml_file_and_no_code(
     added: tuple[Workplace, str], name: str, answer: str

@@ -165,6 +165,30 @@ def test_promotion_is_refused_if_somebody_moved_production_to_the_candidate_by_h
     )
 
 
+def test_production_stays_if_the_candidate_lost_its_example(trained: Trained, before: int) -> None:
+    live = trained.version(TRANSFORMER)
+    assert trained.execute(TRANSFORMER, assets=["model", "evaluation"]).success
+    examples = (trained.home / "mlartifacts").rglob("input_example.json")
+    newest = max(examples, key=lambda path: path.stat().st_mtime_ns)
+    kept = newest.read_bytes()
+    newest.unlink()
+    refused = trained.execute(TRANSFORMER, assets=["promotion"])
+    assert "input_example.json" in failure_of(refused)
+    assert trained.version(TRANSFORMER) == live
+    newest.write_bytes(kept)
+    assert trained.execute(TRANSFORMER, assets=["promotion"]).success
+    assert trained.version(TRANSFORMER).version > live.version
+
+
+def test_example_request_is_of_the_data_of_the_promoted_version(trained: Trained) -> None:
+    example = trained.file(TRANSFORMER, "example.json")
+    before = example.read_text()
+    assert trained.execute(TRANSFORMER, source=f"{SIMULATED}&seed=8").success
+    after = example.read_text()
+    assert after != before
+    assert json.loads(after) == trained.registry.example(trained.version(TRANSFORMER)).model_dump()
+
+
 def _data_version(place: Workplace, source: str) -> str:
     result = place.execute(TRANSFORMER, assets=["dataset"], source=source)
     (event,) = result.get_asset_materialization_events()

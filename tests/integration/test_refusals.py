@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.dataset.simulator import simulate
-from ml_assets.core.records import CANDIDATE_EXAMPLE, EXAMPLE
 from tests.integration.workplace import TRANSFORMER, Ended, Workplace, failure_of, read_spec
 
 HOURS_AHEAD = 24
@@ -35,7 +34,7 @@ class Refused:
 def _refused(place: Workplace, readings: pd.DataFrame, path: Path) -> Refused:
     readings.to_csv(path, index=False)
     before = place.version(TRANSFORMER).version
-    example = place.file(TRANSFORMER, EXAMPLE).read_text()
+    example = place.file(TRANSFORMER, "example.json").read_text()
     ended = place.run(TRANSFORMER, "--source", str(path))
     alone = place.execute(TRANSFORMER, assets=["promotion"])
     assert not alone.success
@@ -100,8 +99,7 @@ class TestCandidateThatFailedAGate:
     def test_example_request_is_still_the_one_of_production(
         self, promoted: Workplace, refused: Refused
     ) -> None:
-        assert promoted.file(TRANSFORMER, EXAMPLE).read_text() == refused.example
-        assert promoted.file(TRANSFORMER, CANDIDATE_EXAMPLE).read_text() != refused.example
+        assert promoted.file(TRANSFORMER, "example.json").read_text() == refused.example
 
     def test_it_is_registered_as_staging(self, promoted: Workplace, refused: Refused) -> None:
         assert promoted.version(TRANSFORMER, "staging").version > refused.before

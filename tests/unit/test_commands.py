@@ -6,6 +6,8 @@ import types
 import pytest
 
 from commands.__main__ import main
+from commands.console import say
+from commands.progress import progress
 from serving.runtime.errors import MLAssetsError
 
 
@@ -36,7 +38,7 @@ def test_command_ends_with_a_sentence_and_a_status(
 ) -> None:
     _end_with(error, monkeypatch)
     assert main(["run", "iris"]) == status
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert printed.startswith(says)
     assert bool(printed) == bool(says)
 
@@ -48,6 +50,33 @@ def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["walk"]])
-def test_unknown_command_lists_the_known_ones(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match=r"usage: python -m commands \{run,serve\}"):
+def test_unknown_command_lists_the_known_ones(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
         main(arguments)
+    assert "usage: python -m commands {run,serve}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "99999", "-1"])
+def test_wrong_port_is_told_in_a_line(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["serve", "iris", f"--port={port}"])
+    assert f"{port!r} is not a port; take one from 1024 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["column 'load [kw]' is missing", "data/[ab]*.csv", "[/x] [bold]"])
+def test_text_of_users_is_printed_as_it_is(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _end_with(MLAssetsError(text), monkeypatch)
+    main(["run", "iris"])
+    assert capsys.readouterr().err == f"error: {text}\n"
+    say(text, title="[title] ")
+    assert capsys.readouterr().out == f"[title] {text}\n"
+
+
+def test_progress_with_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("bento", "building [/x]"):
+        pass
+    assert "bento            done" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.examples import example_rows, request_of
+from ml_assets.core.examples import example_rows
 from ml_assets.core.features.table import feature_table
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.model import Model
@@ -48,6 +48,11 @@ def readings(*entities: str, rows: int = 100) -> pd.DataFrame:
         for name in entities
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def request_of(example: pd.DataFrame) -> dict[str, list[object]]:
+    """The rows as a request's columns, missing numbers as None."""
+    return example.astype(object).where(example.notna(), None).to_dict("list")
 
 
 def answered(model: Model, dataset: pd.DataFrame) -> tuple[str | None, pd.Timestamp]:
