@@ -55,9 +55,8 @@ ingest: setup ## Write the latest features of MODEL to the online store
 	@$(BIN)/python -m commands run $(MODEL) --job ingest $(OPTIONS)
 
 .PHONY: ui
-# `dg dev`, which Dagster hints at, takes no workspace file.
 ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)
-	@PYTHONWARNINGS='ignore:Function `dev_command`' $(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(UI_PORT)
+	@$(BIN)/python -m commands ui --port $(UI_PORT)
 
 .PHONY: mlflow-ui
 mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from commands.console import complain, say
+from commands.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
-COMMANDS = ("run", "serve")
+COMMANDS = ("run", "serve", "ui")
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -25,14 +26,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments[:1]).command
     try:
-        import_module(f"commands.{command}").main(
-            arguments[1:]
-        )  # the import takes seconds: Ctrl-C may come
+        with lasting_interrupts():
+            import_module(f"commands.{command}").main(arguments[1:])  # imports take seconds
     except MLAssetsError as error:
         complain(error)
         return FAILED
     except KeyboardInterrupt:
-        say("stopped; nothing is left half-done. Start again whenever you like.")
+        say("stopped; what was finished stays, and nothing is half-done. Start again any time.")
         return INTERRUPTED
     return 0
 

@@ -5,11 +5,11 @@ from typing import Any, NoReturn
 
 import dagster as dg
 
+from commands.interrupts import DAGSTERS_INTERRUPT
 from serving.runtime.errors import MLAssetsError
 
-INTERRUPTED = "DagsterExecutionInterruptedError"
 FAILED_CHECK = "DagsterAssetCheckFailedError"
-"""How Dagster's errors are called; a failed check has said why, and its step repeats its name."""
+"""How Dagster calls a failed check, which has said why; its step only repeats its name."""
 
 
 class RunFailedError(MLAssetsError):
@@ -23,7 +23,7 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> NoReturn:
         KeyboardInterrupt: Ctrl-C stopped a step, which Dagster takes for a failure.
         RunFailedError: Otherwise.
     """
-    if any(_is_caused_by(failure, INTERRUPTED) for _, failure in _failures(result)):
+    if any(_is_caused_by(failure, DAGSTERS_INTERRUPT) for _, failure in _failures(result)):
         raise KeyboardInterrupt
     reasons = [*_failed_gates(result), *_failed_steps(result)] or [*_failed_run(result)]
     run = f"run {result.run_id}; `make ui` shows it"

@@ -11,6 +11,7 @@ from rich.status import Status
 from rich.text import Text
 
 from commands.console import PROGRESS, say
+from commands.interrupts import DAGSTERS_INTERRUPT
 
 
 class StepLines(logging.Handler):
@@ -31,8 +32,10 @@ class StepLines(logging.Handler):
             self._note(record)
         elif event.is_step_start:
             self._begin(event.step_key.split("__", 1)[-1])
-        elif event.is_step_success or event.is_step_failure:
-            self._end("done" if event.is_step_success else "failed")
+        elif event.is_step_success:
+            self._end("done")
+        elif event.is_step_failure:
+            self._end("stopped" if _is_interrupted(event) else "failed")
 
     def close(self) -> None:
         """Takes the running step's line off the terminal."""
@@ -59,6 +62,11 @@ class StepLines(logging.Handler):
         self._status.stop()
         _print_step(self._step, outcome, since=self._started)
         self._step = ""
+
+
+def _is_interrupted(event: Any) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DAGSTERS_INTERRUPT
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,14 @@ from commands.summary import (
     print_search,
 )
 from ml_assets.components.model_pipeline import JOBS
+from ml_assets.components.overrides import ENTRIES
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
 from ml_assets.resources.storage import require_space
 from ml_assets.settings import Settings
 from serving.runtime.errors import SpecError
 
+PYDANTICS_REMARKS = r" *\[type=.*\]$|\n +For further information visit .*$"
 NO_COMPUTE_LOGS = {
     "compute_logs": {
         "module": "dagster._core.storage.noop_compute_log_manager",
@@ -77,21 +81,34 @@ def _loaded() -> dg.Definitions:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        reason = re.sub(PYDANTICS_REMARKS, "", str(cause), flags=re.MULTILINE)
         raise SpecError(
-            f"a model's YAML file is wrong; `make check` shows the line.\n{cause}"
+            f"a model's YAML file is wrong; `make check` shows the line.\n{reason}"
         ) from error
 
 
 def _run_config(options: argparse.Namespace) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    if options.config:
-        try:
-            config = yaml.safe_load(options.config.read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise SpecError(f"{options.config} can't be read: {error}") from error
-        if not isinstance(config, dict):
-            raise SpecError(f"{options.config} holds no entries such as 'source: readings.csv'")
+    config = _read_config(options.config) if options.config else {}
     return {**config, **({"source": options.source} if options.source else {})}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            config = yaml.safe_load(file) or {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path} is not YAML: {error}") from error
+    except OSError as error:
+        raise SpecError(f"{path} can't be read: {error.strerror}") from error
+    if not isinstance(config, dict):
+        raise SpecError(f"{path} holds no entries such as 'source: readings.csv'")
+    unknown = sorted(set(map(str, config)) - set(ENTRIES))
+    if unknown:
+        guess = get_close_matches(unknown[0], ENTRIES, n=1)
+        meant = f"you may mean {guess[0]!r}; " if guess else ""
+        known = ", ".join(ENTRIES)
+        raise SpecError(f"{path}: there is no entry {unknown[0]!r}; {meant}the entries are {known}")
+    return config
 
 
 def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:

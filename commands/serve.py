@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from commands.console import say
+from commands.ports import port, require_free
 from commands.release import build_promoted
-from ml_assets.core.errors import StateError
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
 
@@ -19,10 +18,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
     parser.add_argument("model", help="name of the model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=8000, help="port to listen on")
+    parser.add_argument("--port", type=port, default=8000, help="port to listen on")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    _check_port(options.host, options.port)
+    require_free(options.host, options.port, variable="PORT")
     bento = build_promoted(options.model, settings)
     example = f"{settings.home}/data/{options.model}/example.json"
     url = f"http://{options.host}:{options.port}/predict"
@@ -31,20 +30,3 @@ def main(arguments: Sequence[str]) -> NoReturn:
     serve = [sys.executable, "-m", "bentoml", "serve", bento.tag]
     address = ["--host", options.host, "--port", str(options.port)]
     os.execve(sys.executable, [*serve, *address], bentoml_environment(settings.bento_home))  # noqa: S606
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; take one from 1024 to 65535")
-    return int(text)
-
-
-def _check_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StateError(
-                f"port {port} can't be used: {error.strerror}; try PORT=8080"
-            ) from error

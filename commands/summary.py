@@ -9,6 +9,7 @@ from commands.console import RESULTS, say
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
 from ml_assets.core.records import BestParameters, DatasetRecord
+from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Record, Storage
 from ml_assets.settings import Settings
 
@@ -39,10 +40,17 @@ def print_online_features(model: str, entities: str, settings: Settings) -> None
 def print_promotion(model: str, settings: Settings) -> None:
     """Prints what was promoted and why."""
     promotion = _read(Promotion, model, settings, "promotion")
-    before = f" (before: v{promotion.from_version})" if promotion.from_version else ""
+    before = f" (before: {_before(promotion, settings)})" if promotion.from_version else ""
     say(title="\nPromoted", text=f" {model} v{promotion.to_version}{before}, because")
     say(promotion.reason)
     _print_source(model, settings)
+
+
+def _before(promotion: Promotion, settings: Settings) -> str:
+    registry = ModelRegistry(tracking_uri=settings.tracking_uri)
+    version = registry.version(promotion.model, promotion.from_version or 0)
+    source = version.tags.get("data_source")
+    return f"v{version.version}, fitted on {source}" if source else f"v{version.version}"
 
 
 def print_search(model: str, settings: Settings) -> None:
@@ -55,6 +63,8 @@ def print_search(model: str, settings: Settings) -> None:
         f"validation error {best.validation_error:.5g}, with the YAML's own parameters "
         f"{best.yaml_validation_error:.5g}"
     )
+    if best.replaced_error is not None:
+        say(f"before this search it was {best.replaced_error:.5g}")
 
 
 def _print_source(model: str, settings: Settings) -> None:

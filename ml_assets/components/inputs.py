@@ -39,6 +39,12 @@ def latest_dataset(spec: PipelineSpec, storage: Storage) -> DatasetRecord:
     return storage.read_record(DatasetRecord, path, made_by="dataset")
 
 
+def dataset_source(spec: PipelineSpec, storage: Storage, *, version: str) -> str:
+    """Where a dataset came from; empty if it is not the last good one."""
+    record = latest_dataset(spec, storage)
+    return record.source if record.version == version else ""
+
+
 def load_snapshot(spec: PipelineSpec, storage: Storage, *, version: str) -> pd.DataFrame:
     """A dataset by its version.
 

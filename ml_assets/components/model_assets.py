@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from ml_assets.components.inputs import (
+    dataset_source,
     features_file,
     load_data,
     load_snapshot,
@@ -49,7 +50,9 @@ def model(
         bundle = Path(directory) / "bundle"
         ranges = input_ranges(snapshot, data, spec)
         manifest = save(fitted, bundle, data_version=data_version, input_ranges=ranges)
-        tags = _provenance(bundle, manifest)
+        tags = _provenance(
+            bundle, manifest, source=dataset_source(spec, storage, version=data_version)
+        )
         uri = _log_model(spec, storage, snapshot, bundle, manifest, tags)
     _log_fit(fitted, spec, tags, run)
     run_id = run.active_run().info.run_id
@@ -67,13 +70,14 @@ def model(
     )
 
 
-def _provenance(bundle: Path, manifest: "ModelManifest") -> dict[str, str]:
+def _provenance(bundle: Path, manifest: "ModelManifest", *, source: str) -> dict[str, str]:
     """What a version is tagged with: its data, code and environment, and every file's digest."""
     from serving.runtime.files import MANIFEST, sha256
 
     digests = {**manifest.files, MANIFEST: sha256((bundle / MANIFEST).read_bytes())}
     return {
         "data_version": manifest.data_version,
+        "data_source": source,
         "git_commit": git_commit(),
         "lock_sha256": lock_sha256(),
         **{f"sha256.{name}": digest for name, digest in digests.items()},

@@ -9,7 +9,12 @@ from pydantic import Field, ValidationError
 from ml_assets.core.spec import PipelineSpec, SourceSpec
 from serving.runtime.errors import SpecError
 
-LOG_LEVEL = dg.Field(str, default_value="INFO", description="Least level shown on the console.")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVEL = dg.Field(
+    dg.Enum("LogLevel", [dg.EnumValue(level) for level in LEVELS]),
+    default_value="INFO",
+    description="Least level of the messages on the console.",
+)
 
 
 class SourceOverride(dg.Config):
@@ -73,7 +78,6 @@ def job_config(model: str, assets: tuple[str, ...]) -> dg.ConfigMapping:
     materialise have no effect. A file such as ``{source: readings.csv, trials: 50}`` is enough. An
     unknown entry is an error that lists the known ones.
     """
-    known = {name: field for override in OVERRIDES.values() for name, field in _fields(override)}
 
     def to_run_config(given: Mapping[str, Any]) -> dict[str, Any]:
         ops = {
@@ -85,12 +89,17 @@ def job_config(model: str, assets: tuple[str, ...]) -> dg.ConfigMapping:
         }
         return {"ops": ops, "loggers": {"console": {"config": {"log_level": given["log_level"]}}}}
 
-    return dg.ConfigMapping(
-        config_fn=to_run_config, config_schema={**known, "log_level": LOG_LEVEL}
-    )
+    return dg.ConfigMapping(config_fn=to_run_config, config_schema=dict(ENTRIES))
 
 
 def _fields(override: type[dg.Config]) -> Iterator[tuple[str, dg.Field]]:
     for name, field in override.model_fields.items():
         kind = field.annotation if field.annotation in {str, int} else dict
         yield name, dg.Field(kind, is_required=False, description=field.description)
+
+
+ENTRIES: Mapping[str, dg.Field] = {
+    **{name: field for override in OVERRIDES.values() for name, field in _fields(override)},
+    "log_level": LOG_LEVEL,
+}
+"""The entries of a `run.yaml`, by name."""

@@ -24,18 +24,23 @@ def best_params(
     from ml_assets.core.evaluation import plots
     from ml_assets.core.training.tuning import tune
 
+    data_version = training_set_version(spec, storage)
     found = tune(
         load_data(spec, storage),
         override.apply(spec),
         storage_path=storage.file(spec.name, "tuning.db"),
-        data_version=training_set_version(spec, storage),
+        data_version=data_version,
     )
+    earlier = _last_result(spec, storage)
     best = BestParameters(
         parameters=found.best_parameters,
         made_for=spec.search_settings,
-        data_version=training_set_version(spec, storage),
+        data_version=data_version,
         validation_error=found.best_value,
         yaml_validation_error=found.default_value,
+        replaced_error=(
+            earlier.validation_error if earlier and earlier.data_version == data_version else None
+        ),
     )
     storage.write_record(best, storage.file(spec.name, FILE))
     run.log_params({f"best_{name}": value for name, value in found.best_parameters.items()})
@@ -58,12 +63,19 @@ def best_params(
 
 def tuned_parameters(spec: PipelineSpec, storage: Storage) -> Mapping[str, Scalar]:
     """What the last search found, unless the YAML changed since in what it belongs to."""
-    path = storage.file(spec.name, FILE)
-    if not path.exists():
-        return {}
-    best = storage.read_record(BestParameters, path, made_by="best_params")
-    if best.made_for != spec.search_settings:
-        _log.info("the YAML file is newer than the last search, whose result is not used")
+    best = _last_result(spec, storage)
+    if best is None:
         return {}
     _log.info("with the parameters of the last search, on dataset %s", best.data_version[:12])
     return best.parameters
+
+
+def _last_result(spec: PipelineSpec, storage: Storage) -> BestParameters | None:
+    path = storage.file(spec.name, FILE)
+    if not path.exists():
+        return None
+    best = storage.read_record(BestParameters, path, made_by="best_params")
+    if best.made_for != spec.search_settings:
+        _log.info("the YAML file is newer than the last search, whose result is not used")
+        return None
+    return best

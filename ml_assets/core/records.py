@@ -53,6 +53,7 @@ class BestParameters(FrozenModel):
         data_version: The dataset that it was searched on.
         validation_error: Error of the best parameters on the validation span.
         yaml_validation_error: Error of the YAML's own parameters there, never a smaller one.
+        replaced_error: Error of the result that this one replaced, if it was on the same dataset.
     """
 
     parameters: dict[str, Scalar]
@@ -60,3 +61,4 @@ class BestParameters(FrozenModel):
     data_version: str
     validation_error: float
     yaml_validation_error: float
+    replaced_error: float | None = None

@@ -78,6 +78,15 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
                     return None
                 raise
 
+    def version(self, name: str, number: int) -> RegisteredVersion:
+        """A version by its number.
+
+        Raises:
+            RegistryError: There is none.
+        """
+        with self._opened() as client:
+            return _registered(client.get_model_version(name, str(number)))
+
     def require(self, name: str, alias: Alias) -> RegisteredVersion:
         """The version that ``alias`` points at.
 

@@ -18,7 +18,14 @@ from ml_assets.core.provenance import lock_sha256
 from serving.runtime.files import sha256
 from serving.runtime.model import Model
 from serving.runtime.predict import EntityForecast, predict_columns
-from tests.integration.workplace import COMMIT, METRICS, TRANSFORMER, Workplace, read_spec
+from tests.integration.workplace import (
+    COMMIT,
+    METRICS,
+    SIMULATED,
+    TRANSFORMER,
+    Workplace,
+    read_spec,
+)
 
 LOAD_AND_PREDICT = """
     import sys, json, mlflow.pyfunc, pandas
@@ -86,6 +93,7 @@ def test_run_and_version_are_tagged_with_where_the_model_comes_from(
     bundle = artifact / "data" / "bundle"
     expected = {
         "data_version": Model.load(bundle).manifest.data_version,
+        "data_source": SIMULATED,
         "git_commit": COMMIT,
         "lock_sha256": lock_sha256(),
         "sha256.model.ubj": sha256((bundle / "model.ubj").read_bytes()),

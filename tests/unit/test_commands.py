@@ -26,7 +26,7 @@ def _end_with(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> N
     [
         (None, 0, ""),
         (MLAssetsError("no such file"), 1, "error: no such file\n"),
-        (KeyboardInterrupt(), 130, "stopped; nothing is left half-done. Start again whenever "),
+        (KeyboardInterrupt(), 130, "stopped; what was finished stays, and nothing is half-done. "),
     ],
 )
 def test_command_ends_with_a_sentence_and_a_status(
@@ -55,13 +55,16 @@ def test_unknown_command_lists_the_known_ones(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert "usage: python -m commands {run,serve}" in capsys.readouterr().err
+    assert "usage: python -m commands {run,serve,ui}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["serve", "iris"], ["ui"]])
 @pytest.mark.parametrize("port", ["abc", "0", "99999", "-1"])
-def test_wrong_port_is_told_in_a_line(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_port_is_told_in_a_line(
+    command: list[str], port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["serve", "iris", f"--port={port}"])
+        main([*command, f"--port={port}"])
     assert f"{port!r} is not a port; take one from 1024 to 65535" in capsys.readouterr().err
 
 
