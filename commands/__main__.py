@@ -1,9 +1,11 @@
 """`python -m commands run iris`: where every command begins and ends."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from commands.console import complain, say
 from commands.interrupts import lasting_interrupts
@@ -37,5 +39,17 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _exit(status: int) -> NoReturn:
+    """Ends the process; after Ctrl-C without waiting for threads that were cut off at their start.
+
+    Python would wait for ever: nobody tells a pool's thread to end that the pool does not know yet.
+    """
+    if status == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _exit(main(sys.argv[1:]))

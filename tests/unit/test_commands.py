@@ -1,6 +1,8 @@
 """The door of all commands: what it says, and with which status it ends."""
 
+import subprocess
 import sys
+import textwrap
 import types
 
 import pytest
@@ -83,3 +85,21 @@ def test_progress_with_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[
     with progress("bento", "building [/x]"):
         pass
     assert "bento            done" in capsys.readouterr().out
+
+
+def test_stopped_command_does_not_wait_for_threads_that_never_end() -> None:
+    code = """
+        import threading
+        from commands.__main__ import INTERRUPTED, _exit
+        threading.Thread(target=threading.Event().wait).start()
+        print("stopped")
+        _exit(INTERRUPTED)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (130, "stopped\n")
