@@ -101,10 +101,15 @@ def test_server_that_does_not_answer_is_named(promoted: Workplace) -> None:
             {"timezone": "Mars/Olympus"},
             "dataset: timezone of this run: unknown time zone 'Mars",
         ),
-        ({"surce": "x.csv"}, 'unexpected config entry "surce" at the root. Expected: "{'),
+        (
+            {"surce": "x.csv"},
+            "run.yaml: there is no entry 'surce'; you may mean 'source'; the entries",
+        ),
+        ({"xyz": 1}, "run.yaml: there is no entry 'xyz'; the entries are source, sha256, timezone"),
+        ({"log_level": "LOUD"}, "log_level not in enum type LogLevel got LOUD"),
         ("source", "run.yaml holds no entries such as 'source: readings.csv'"),
     ],
-    ids=["sha256", "no sha256", "time zone", "unknown entry", "no entries"],
+    ids=["sha256", "no sha256", "time zone", "near entry", "unknown entry", "level", "no entries"],
 )
 def test_wrong_run_yaml_is_told_by_its_entry(
     promoted: Workplace, readings: pd.DataFrame, tmp_path: Path, content: object, says: str
@@ -130,7 +135,17 @@ def test_unknown_parameter_leaves_the_aliases(promoted: Workplace, tmp_path: Pat
 def test_run_yaml_that_is_not_there_is_named(promoted: Workplace, tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     message = _rejected(promoted, TRANSFORMER, "--config", str(config))
-    assert message.startswith(f"{config} can't be read: ")
+    assert message == f"{config} can't be read: No such file or directory\n"
+
+
+def test_run_yaml_that_is_not_yaml_is_told_with_its_line(
+    promoted: Workplace, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("trials: 3\nsource: {")
+    message = _rejected(promoted, TRANSFORMER, "--config", str(config))
+    assert message.startswith(f"{config} is not YAML: ")
+    assert f'in "{config}", line 2' in message
 
 
 def test_unknown_model_is_told_with_the_models_there_are(promoted: Workplace) -> None:

@@ -146,39 +146,6 @@ class TestClosingWords:
         assert "Ingested the latest features of iris: 150 entities\n" in ended.printed
 
 
-class TestConfigFile:
-    """What is wrong with a run.yaml, in the words of its writer."""
-
-    @pytest.mark.parametrize(
-        ("text", "says"),
-        [
-            (
-                "sorce: readings.csv",
-                "there is no entry 'sorce'; you may mean 'source'; the entries",
-            ),
-            ("xyz: 1", "there is no entry 'xyz'; the entries are source, sha256, timezone, "),
-            ("source: {", "is not YAML: "),
-        ],
-    )
-    def test_mistake_is_told_with_the_file(
-        self, place: Workplace, tmp_path: Path, text: str, says: str
-    ) -> None:
-        config = tmp_path / "run.yaml"
-        config.write_text(text)
-        ended = place.run("iris", "--config", str(config))
-        assert ended.status == 1
-        assert ended.printed.startswith(f"error: {config}")
-        assert says in ended.printed
-
-    def test_level_that_does_not_exist_is_refused(self, place: Workplace, tmp_path: Path) -> None:
-        config = tmp_path / "run.yaml"
-        config.write_text("log_level: LOUD")
-        ended = place.run("iris", "--config", str(config))
-        assert ended.status == 1
-        assert "LOUD" in ended.printed
-        assert "Traceback" not in ended.printed
-
-
 class TestServe:
     """`make serve`."""
 
