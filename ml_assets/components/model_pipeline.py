@@ -1,8 +1,8 @@
 """The component behind every model's YAML file."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -81,12 +81,9 @@ class ModelPipeline(dg.Component):
         """The validated rows, under the hash of their content."""
 
         @self._asset(checks=DATASET_CHECKS)
-        def dataset(
-            context: dg.AssetExecutionContext, config: SourceOverride, storage: Storage
-        ) -> Result:
+        def dataset(config: SourceOverride, storage: Storage) -> Result:
             """The validated rows as Parquet; the data version is the hash of their content."""
-            with self._alone(context, storage):
-                return data_assets.dataset(self.spec, config.apply(self.spec.source), storage)
+            return data_assets.dataset(self.spec, config.apply(self.spec.source), storage)
 
         return dataset
 
@@ -94,12 +91,9 @@ class ModelPipeline(dg.Component):
         """The feature table."""
 
         @self._asset(deps=["dataset"], checks=FEATURE_CHECKS)
-        def features(
-            context: dg.AssetExecutionContext, storage: Storage, feature_store: FeatureStoreResource
-        ) -> Result:
+        def features(storage: Storage, feature_store: FeatureStoreResource) -> Result:
             """Features for each entity and event time, as Parquet, known to Feast."""
-            with self._alone(context, storage):
-                return data_assets.features(self.spec, storage, feature_store)
+            return data_assets.features(self.spec, storage, feature_store)
 
         return features
 
@@ -107,12 +101,9 @@ class ModelPipeline(dg.Component):
         """Features joined with labels."""
 
         @self._asset(deps=["dataset", "features"])
-        def training_set(
-            context: dg.AssetExecutionContext, storage: Storage, feature_store: FeatureStoreResource
-        ) -> Result:
+        def training_set(storage: Storage, feature_store: FeatureStoreResource) -> Result:
             """Point-in-time join of labels and features through Feast, split in time order."""
-            with self._alone(context, storage):
-                return data_assets.training_set(self.spec, storage, feature_store)
+            return data_assets.training_set(self.spec, storage, feature_store)
 
         return training_set
 
@@ -121,14 +112,12 @@ class ModelPipeline(dg.Component):
 
         @self._asset(deps=["training_set"])
         def best_params(
-            context: dg.AssetExecutionContext,
             config: TuningOverride,
             storage: Storage,
             mlflow: dg.ResourceParam[Any],
         ) -> Result:
             """Optuna's search on the validation span; `model` uses it until the YAML changes."""
-            with self._alone(context, storage):
-                return tuning_assets.best_params(self.spec, config, storage, mlflow)
+            return tuning_assets.best_params(self.spec, config, storage, mlflow)
 
         return best_params
 
@@ -137,7 +126,6 @@ class ModelPipeline(dg.Component):
 
         @self._asset(deps=["training_set", "best_params"])
         def model(
-            context: dg.AssetExecutionContext,
             config: EstimatorOverride,
             storage: Storage,
             feature_store: FeatureStoreResource,
@@ -145,12 +133,11 @@ class ModelPipeline(dg.Component):
             mlflow: dg.ResourceParam[Any],
         ) -> Result:
             """The fitted model, logged and registered in MLflow under the alias `staging`."""
-            with self._alone(context, storage):
-                version, result = model_assets.model(
-                    self.spec, config.parameters, storage, registry, mlflow
-                )
-                feature_store.register_service(self.spec, version.version)
-                return result
+            version, result = model_assets.model(
+                self.spec, config.parameters, storage, registry, mlflow
+            )
+            feature_store.register_service(self.spec, version.version)
+            return result
 
         return model
 
@@ -162,14 +149,12 @@ class ModelPipeline(dg.Component):
             checks=dict.fromkeys(gate_names(self.spec.task), True),
         )
         def evaluation(
-            context: dg.AssetExecutionContext,
             storage: Storage,
             registry: ModelRegistry,
             mlflow: dg.ResourceParam[Any],
         ) -> Result:
             """Candidate, production and baselines on the same test rows; the gates block."""
-            with self._alone(context, storage):
-                return evaluation_assets.evaluation(self.spec, storage, registry, mlflow)
+            return evaluation_assets.evaluation(self.spec, storage, registry, mlflow)
 
         return evaluation
 
@@ -184,10 +169,9 @@ class ModelPipeline(dg.Component):
             mlflow: dg.ResourceParam[Any],
         ) -> Result:
             """Moves the alias `production` to the candidate and records who, when and why."""
-            with self._alone(context, storage):
-                return evaluation_assets.promotion(
-                    self.spec, storage, registry, mlflow, run_id=context.run.run_id
-                )
+            return evaluation_assets.promotion(
+                self.spec, storage, registry, mlflow, run_id=context.run.run_id
+            )
 
         return promotion
 
@@ -195,12 +179,9 @@ class ModelPipeline(dg.Component):
         """The latest features in the online store."""
 
         @self._asset(deps=["features"])
-        def online_features(
-            context: dg.AssetExecutionContext, storage: Storage, feature_store: FeatureStoreResource
-        ) -> Result:
+        def online_features(storage: Storage, feature_store: FeatureStoreResource) -> Result:
             """The latest features of each entity in Feast's online store."""
-            with self._alone(context, storage):
-                return data_assets.online_features(self.spec, storage, feature_store)
+            return data_assets.online_features(self.spec, storage, feature_store)
 
         return online_features
 
@@ -229,10 +210,23 @@ class ModelPipeline(dg.Component):
     def _asset(
         self, *, deps: Sequence[str] = (), checks: Blocks = MappingProxyType({})
     ) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
-        """`dg.asset` with what all assets of a model have in common."""
+        """`dg.asset` with what all assets of a model have in common.
+
+        One run at a time works on a model, and its errors reach the user as they are.
+        """
 
         def decorate(body: Callable[..., Result]) -> dg.AssetsDefinition:
             key = self._key(body.__name__)
+
+            @wraps(body)
+            def alone(*context: dg.AssetExecutionContext, **given: Any) -> Result:
+                try:
+                    run_id = dg.AssetExecutionContext.get().run.run_id
+                    given["storage"].claim(self.spec.name, run_id=run_id)
+                    return body(*context, **given)
+                except MLAssetsError as error:
+                    raise dg.Failure(description=str(error), allow_retries=False) from error
+
             return dg.asset(
                 key=key,
                 deps=[self._key(dep) for dep in deps],
@@ -242,18 +236,9 @@ class ModelPipeline(dg.Component):
                     for name, blocking in checks.items()
                 ],
                 kinds=KINDS[body.__name__],
-            )(body)
+            )(alone)
 
         return decorate
-
-    @contextmanager
-    def _alone(self, context: dg.AssetExecutionContext, storage: Storage) -> Iterator[None]:
-        """One run at a time works on a model, and its errors reach the user as they are."""
-        try:
-            storage.claim(self.spec.name, run_id=context.run.run_id)
-            yield
-        except MLAssetsError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
 KINDS = {
