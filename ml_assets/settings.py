@@ -1,4 +1,4 @@
-"""The environment variables that the code location reads, in one place."""
+"""Where state lives, from the environment."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """Where state lives.
+    """The places of all state.
 
     Attributes:
         home: Directory of all state of the embedded default (``ML_ASSETS_HOME``).

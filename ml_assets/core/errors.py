@@ -1,5 +1,8 @@
 """Errors that the pipeline raises where the cause is known, each with what to do about it."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from serving.runtime.errors import MLAssetsError
 
 
@@ -21,3 +24,9 @@ class StateError(MLAssetsError):
 
 class RegistryError(MLAssetsError):
     """The model registry does not hold what a step needs."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: what is spelt alike, if anything is."""
+    close = get_close_matches(name, list(known), n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -134,11 +134,6 @@ class Storage(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         return path
 
-    def write_json(self, path: Path, value: object) -> None:
-        """Writes JSON for people to read."""
-        with atomic_write(path) as file:
-            file.write(json.dumps(value, indent=2).encode())
-
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:

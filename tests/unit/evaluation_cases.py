@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_iris
 
+from ml_assets.core.features.keys import row_keys
 from ml_assets.core.features.training_set import (
     Part,
     TrainingSet,
     forecast_labels,
     load_training_set,
-    row_keys,
     tabular_labels,
 )
 from ml_assets.core.names import KEYS

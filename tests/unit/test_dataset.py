@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.dataset.snapshot import content_hash, describe, validate
+from ml_assets.core.dataset.report import describe
+from ml_assets.core.dataset.snapshot import content_hash, validate
 from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import DataError
 from ml_assets.core.spec import SourceSpec

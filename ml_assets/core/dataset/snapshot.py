@@ -19,13 +19,10 @@ from ml_assets.core.dataset.frames import (
     is_text,
     utc_times,
 )
-from ml_assets.core.dataset.report import DatasetReport, describe
 from ml_assets.core.dataset.schema import check_readings
 from ml_assets.core.dataset.sources import Readings
 from ml_assets.core.errors import DataError
 from serving.runtime.spec import ColumnSpec, ForecastSpec
-
-__all__ = ["DatasetReport", "content_hash", "describe", "validate"]
 
 
 def validate(

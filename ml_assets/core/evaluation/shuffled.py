@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ml_assets.core.evaluation.baselines import class_names, class_prior
 from ml_assets.core.evaluation.metrics import classification_metrics, skill
+from ml_assets.core.features.table import Compute, series_features
 from ml_assets.core.features.training_set import (
     Part,
     TrainingSet,
@@ -23,7 +23,6 @@ from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 from serving.runtime.model import XGBOOST
 
-Features = Callable[..., NDArray[np.float32]]
 ROUNDS = 15
 ENTITIES = 2
 READINGS = 4_000
@@ -81,7 +80,7 @@ def quick_version(spec: PipelineSpec) -> PipelineSpec:
 
 
 def shuffled_forecast(
-    series: Sequence[Series], spec: PipelineSpec, *, features: Features = compute_features
+    series: Sequence[Series], spec: PipelineSpec, *, features: Compute = compute_features
 ) -> TrainingSet:
     """The training set of readings whose target is shuffled in time.
 
@@ -97,7 +96,7 @@ def shuffled_forecast(
     longest = sorted(series, key=lambda one: -len(one.timestamps))[:ENTITIES]
     random = np.random.default_rng(spec.estimator.seed)
     shuffled = [_shuffle_target(one.tail(length), random) for one in longest]
-    rows = pd.concat([_feature_rows(one, spec, features) for one in shuffled]).dropna()
+    rows = pd.concat([series_features(one, spec, compute=features) for one in shuffled])
     return load_training_set(rows.merge(forecast_labels(shuffled, spec), on=KEYS), spec)
 
 
@@ -106,15 +105,6 @@ def _shuffle_target(series: Series, random: np.random.Generator) -> Series:
     known = np.isfinite(values[:, -1])
     values[known, -1] = random.permutation(values[known, -1])
     return Series(series.entity, series.timestamps, values)
-
-
-def _feature_rows(series: Series, spec: PipelineSpec, features: Features) -> pd.DataFrame:
-    matrix = features(series, columns=spec.columns.numeric, spec=spec.features)
-    rows = pd.DataFrame(matrix, columns=list(spec.feature_names))
-    times = pd.DatetimeIndex(series.timestamps.astype("datetime64[us]"), tz="UTC")
-    rows.insert(0, KEYS[0], series.entity)
-    rows.insert(1, KEYS[1], times)
-    return rows
 
 
 def shuffled_table(data: TrainingSet, *, seed: int) -> TrainingSet:

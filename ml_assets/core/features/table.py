@@ -1,5 +1,6 @@
 """The feature table: one row of features for each entity and event time."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 
 from ml_assets.core.dataset.frames import entity_codes, utc_times
 from ml_assets.core.errors import DataError
-from ml_assets.core.features.training_set import row_keys
-from ml_assets.core.names import KEYS
+from ml_assets.core.features.keys import row_keys, with_keys
+from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features, latest_features
 from serving.runtime.history import Series, regularise
 from serving.runtime.spec import ForecastSpec
 
+Compute = Callable[..., NDArray[np.float32]]
+"""The feature maths, with the signature of `compute_features`."""
 ONLY_SERIES = "series"
 """How the one series of a table without an entity column is called."""
 LEAK_ENTITIES = 10
@@ -78,18 +81,17 @@ def feature_table(dataset: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
         rows = pd.concat([row_keys(len(dataset)), inputs], axis=1)
         return rows[complete].reset_index(drop=True)
     return pd.concat(
-        [_features_of(one, spec) for one in series_of(dataset, spec)], ignore_index=True
+        [series_features(one, spec, compute=compute_features) for one in series_of(dataset, spec)],
+        ignore_index=True,
     )
 
 
-def _features_of(series: Series, spec: PipelineSpec) -> pd.DataFrame:
-    features = compute_features(series, columns=spec.columns.numeric, spec=spec.features)
+def series_features(series: Series, spec: PipelineSpec, *, compute: Compute) -> pd.DataFrame:
+    """The rows of one entity that have all features, by the feature maths ``compute``."""
+    features = compute(series, columns=spec.columns.numeric, spec=spec.features)
     complete = np.isfinite(features).all(axis=1)
     frame = pd.DataFrame(features[complete], columns=list(spec.feature_names))
-    timestamps = series.timestamps[complete].astype("datetime64[us]")
-    frame.insert(0, KEYS[0], series.entity)
-    frame.insert(1, KEYS[1], pd.DatetimeIndex(timestamps, tz="UTC"))
-    return frame
+    return with_keys(frame, entity=series.entity, timestamps=series.timestamps[complete])
 
 
 def future_leaks(
@@ -110,7 +112,7 @@ def future_leaks(
     Returns:
         Pairs of entity and feature name; empty when no feature sees the future.
     """
-    codes, names = entity_codes(table, KEYS[0])
+    codes, names = entity_codes(table, JOIN_KEY)
     known = entity_rows(dataset, spec)
     pairs: list[tuple[str, str]] = []
     for code in _evenly(np.arange(len(names)), LEAK_ENTITIES):
@@ -135,10 +137,10 @@ def _changed_features(
     times = reading_times(history, timestamp)
     values = history[list(spec.columns.numeric)].to_numpy(np.float64)
     stored = rows[list(spec.feature_names)]
-    origins = reading_times(rows, KEYS[1])
+    origins = reading_times(rows, EVENT_TIMESTAMP)
     changed = np.zeros(stored.shape[1], dtype=bool)
     for row in _sampled(origins, times[np.isfinite(values).all(axis=1)], samples):
-        past = _past(times, values, origins[row], forecast=forecast, entity=rows[KEYS[0]].iloc[0])
+        past = _past(times, values, origins[row], forecast=forecast, entity=rows[JOIN_KEY].iloc[0])
         alone = latest_features(past, columns=spec.columns.numeric, spec=spec.features)
         changed |= ~np.isclose(stored.iloc[row], alone, rtol=0, atol=0, equal_nan=True)
     return changed

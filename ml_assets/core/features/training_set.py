@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ml_assets.core.errors import DataError
+from ml_assets.core.features.keys import row_keys, with_keys
+from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec, SplitSpec
 from serving.runtime.history import Series
 from serving.runtime.spec import ForecastSpec
@@ -120,19 +122,14 @@ def _labels_of(
     origins = series.timestamps[: len(windows)]
     span = spans.assign(origins, forecast=forecast)
     keep = (span >= 0) & np.isfinite(windows).all(axis=1)
-    frame = pd.DataFrame(windows[keep], columns=label_names(spec))
-    frame.insert(0, "entity", series.entity)
-    frame.insert(1, "event_timestamp", _utc(origins[keep]))
+    labels = pd.DataFrame(windows[keep], columns=label_names(spec))
+    frame = with_keys(labels, entity=series.entity, timestamps=origins[keep])
     frame["split"] = _part_names(span[keep])
     return frame
 
 
 def _part_names(codes: NDArray[np.integer]) -> pd.Categorical:
     return pd.Categorical(np.array(PARTS)[codes], categories=pd.Index(PARTS))
-
-
-def _utc(timestamps: NDArray[np.datetime64]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(timestamps.astype("datetime64[us]"), tz="UTC")
 
 
 def tabular_labels(table: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
@@ -201,12 +198,6 @@ def _check_counts(
         )
 
 
-def row_keys(rows: int) -> pd.DataFrame:
-    """Feast's keys of a table without time: the row number as entity, at the epoch."""
-    epoch = pd.DatetimeIndex(np.zeros(rows, dtype="datetime64[us]"), tz="UTC")
-    return pd.DataFrame({"entity": pd.RangeIndex(rows).astype(str), "event_timestamp": epoch})
-
-
 def complete_rows(joined: pd.DataFrame, spec: PipelineSpec) -> pd.DataFrame:
     """The rows that have all features; near gaps and at the start of a series some have none."""
     known = np.logical_and.reduce([joined[name].notna() for name in spec.feature_names])
@@ -233,8 +224,8 @@ def _part(frame: pd.DataFrame, name: PartName, spec: PipelineSpec) -> Part:
     rows = frame.loc[(frame["split"] == name).to_numpy()]
     labels = rows[label_names(spec)].to_numpy()
     return Part(
-        entities=rows["entity"].to_numpy(dtype=np.str_),
-        timestamps=rows["event_timestamp"].dt.tz_localize(None).to_numpy("datetime64[us]"),
+        entities=rows[JOIN_KEY].to_numpy(dtype=np.str_),
+        timestamps=rows[EVENT_TIMESTAMP].dt.tz_localize(None).to_numpy("datetime64[us]"),
         features=rows[list(spec.feature_names)].to_numpy(np.float32),
         labels=labels if spec.forecast else _tabular_label(labels[:, 0], spec),
     )

@@ -6,14 +6,13 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import xgboost
 from xgboost.callback import EarlyStopping, TrainingCallback
 
-from ml_assets.core.errors import TrainingError
+from ml_assets.core.errors import TrainingError, did_you_mean
 from ml_assets.core.spec import EstimatorSpec, Scalar
 from ml_assets.core.training.estimators import Learnt
 from ml_assets.core.training.samples import Sample
@@ -127,8 +126,7 @@ def check_parameters(settings: Mapping[str, Any]) -> None:
         booster = xgboost.Booster({**settings, "device": "cpu"}, cache=[tiny])
         known = {*_leaves(json.loads(booster.save_config())), "eval_metric", "verbosity"}
     for name in sorted(settings.keys() - known):
-        close = get_close_matches(name, known, n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(name, known)
         raise TrainingError(f"xgboost has no parameter {name!r} (estimator.parameters){hint}")
 
 

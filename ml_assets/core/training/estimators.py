@@ -5,7 +5,6 @@ import logging
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +13,7 @@ import skops.io
 from sklearn.metrics import log_loss, root_mean_squared_error
 from skops.io.exceptions import UnsupportedTypeException
 
-from ml_assets.core.errors import TrainingError
+from ml_assets.core.errors import TrainingError, did_you_mean
 from ml_assets.core.spec import Scalar
 from ml_assets.core.training.samples import Sample
 from serving.runtime.estimators import TRUSTED_TYPES, SklearnEstimator
@@ -100,7 +99,7 @@ def _create(cls: Any, path: str, parameters: Mapping[str, Scalar], seed: int) ->
     is_open = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values())
     unknown = [] if is_open else sorted(set(parameters) - set(signature))
     if unknown:
-        hint = _did_you_mean(unknown[0], list(signature))
+        hint = did_you_mean(unknown[0], signature)
         raise TrainingError(f"{path} has no parameter {unknown[0]!r}{hint}")
     seeded = {"random_state": seed} if "random_state" in signature else {}
     try:
@@ -124,13 +123,13 @@ def find_class(path: str) -> Any:
     try:
         module = import_module(module_name)
     except (ImportError, ValueError) as error:
-        hint = _did_you_mean(module_name, _modules_of(path.partition(".")[0]))
+        hint = did_you_mean(module_name, _modules_of(path.partition(".")[0]))
         raise TrainingError(
             f"estimator.type {path!r}: module {module_name!r} can't be imported ({error}){hint}"
         ) from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):
-        hint = _did_you_mean(name, dir(module))
+        hint = did_you_mean(name, dir(module))
         raise TrainingError(f"estimator.type {path!r}: {module_name} has no class {name!r}{hint}")
     return found
 
@@ -141,11 +140,6 @@ def _modules_of(package: str) -> list[str]:
     except (ImportError, ValueError, AttributeError):
         return []
     return [f"{package}.{module.name}" for module in pkgutil.iter_modules(search)]
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _dump(estimator: Any, path: str) -> bytes:
