@@ -8,8 +8,8 @@ endif
 MODEL  ?= transformer_temperature
 SOURCE ?=
 CONFIG ?=
-PORT   ?= 8000
-UI_PORT ?= 3070
+PORT   ?=
+UI_PORT ?=
 
 # All state lies below one directory; a DAGSTER_HOME or BENTOML_HOME of yours is not touched.
 override ML_ASSETS_HOME := $(abspath $(or $(ML_ASSETS_HOME),var))
@@ -56,7 +56,7 @@ ingest: setup ## Write the latest features of MODEL to the online store
 
 .PHONY: ui
 ui: setup ## Open the Dagster UI on the same state (UI_PORT, default 3070)
-	@$(BIN)/python -m commands ui --port $(UI_PORT)
+	@$(BIN)/python -m commands ui $(if $(UI_PORT),--port $(UI_PORT))
 
 .PHONY: mlflow-ui
 mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
@@ -64,7 +64,7 @@ mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
 
 .PHONY: serve
 serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
-	@$(BIN)/python -m commands serve $(MODEL) --port $(PORT)
+	@$(BIN)/python -m commands serve $(MODEL) $(if $(PORT),--port $(PORT))
 
 ##@ Develop
 

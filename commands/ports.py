@@ -5,6 +5,9 @@ import socket
 
 from ml_assets.core.errors import StateError
 
+SERVICE_PORT, UI_PORT = 8000, 3070
+"""Where the service and the Dagster UI listen unless `make` is told otherwise."""
+
 
 def port(text: str) -> int:
     """A port as it is typed.

@@ -7,7 +7,7 @@ from typing import Any
 
 from commands.console import say
 from commands.progress import progress
-from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento
@@ -15,28 +15,34 @@ from serving.release.probe import probe_bento
 SHOWN = 6
 
 
-def build_promoted(model: str, settings: Settings) -> BuiltBento:
-    """Builds the Bento of the version in production.
+def promoted(model: str, settings: Settings) -> RegisteredVersion:
+    """The version in production.
 
     Raises:
-        RegistryError: No version is in production.
+        RegistryError: There is none.
     """
-    registry = ModelRegistry(tracking_uri=settings.tracking_uri)
-    version = registry.require(model, "production")
+    return _registry(settings).require(model, "production")
+
+
+def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:
+    """Builds the Bento of a version."""
     with progress("bento", f"building {version.label}"), TemporaryDirectory() as scratch:
-        bundle = registry.bundle(version, Path(scratch))
+        bundle = _registry(settings).bundle(version, Path(scratch))
         return build_bento(bundle, version=str(version.version), bento_home=settings.bento_home)
 
 
-def ask_one_forecast(bento: BuiltBento, model: str, settings: Settings) -> None:
+def ask_one_forecast(bento: BuiltBento, version: RegisteredVersion, settings: Settings) -> None:
     """Serves the Bento for a moment, asks it the version's example, and prints the answer."""
-    registry = ModelRegistry(tracking_uri=settings.tracking_uri)
-    request = registry.example(registry.require(model, "production"))
+    request = _registry(settings).example(version)
     with progress("answer", f"asking {bento.tag} one question"):
         answer = probe_bento(bento.tag, request.data, bento_home=settings.bento_home)
     say(title="\nOne answer", text=f" of {bento.tag}, served by BentoML for this moment")
     for line in _lines(answer):
         say(f"  {line}")
+
+
+def _registry(settings: Settings) -> ModelRegistry:
+    return ModelRegistry(tracking_uri=settings.tracking_uri)
 
 
 def _lines(answer: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands.console import say
 from commands.failures import raise_failure
 from commands.progress import step_lines
-from commands.release import ask_one_forecast, build_promoted
+from commands.release import ask_one_forecast, build, promoted
 from commands.summary import (
     print_evaluation,
     print_metrics,
@@ -147,5 +147,6 @@ def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: S
         print_online_features(model, str(stored.metadata["entities"].value), settings)
     if job == "train":
         print_promotion(model, settings)
-        ask_one_forecast(build_promoted(model, settings), model, settings)
+        version = promoted(model, settings)
+        ask_one_forecast(build(version, settings), version, settings)
         print_next_steps(model, settings)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from commands.console import say
-from commands.ports import port, require_free
-from commands.release import build_promoted
+from commands.ports import SERVICE_PORT, port, require_free
+from commands.release import build, promoted
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
 
@@ -18,11 +18,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
     parser.add_argument("model", help="name of the model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=port, default=8000, help="port to listen on")
+    parser.add_argument("--port", type=port, default=SERVICE_PORT, help="port to listen on")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
     require_free(options.host, options.port, variable="PORT")
-    bento = build_promoted(options.model, settings)
+    bento = build(promoted(options.model, settings), settings)
     example = f"{settings.home}/data/{options.model}/example.json"
     url = f"http://{options.host}:{options.port}/predict"
     say(f"serving {bento.tag}; ask it from another terminal:")

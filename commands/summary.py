@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from commands.console import RESULTS, say
+from commands.ports import SERVICE_PORT
 from ml_assets.core.evaluation.measuring import Evaluation
 from ml_assets.core.promotion import EvaluationRecord, Promotion
 from ml_assets.core.records import BestParameters, DatasetRecord
@@ -105,7 +106,7 @@ def print_next_steps(model: str, settings: Settings) -> None:
         {
             "make ui": "every asset, with plots and checks",
             "make mlflow-ui": "runs and model versions",
-            f"make serve MODEL={model}": "answer requests on port 8000",
+            f"make serve MODEL={model}": f"answer requests on port {SERVICE_PORT}",
             f"make tune MODEL={model}": "search better parameters",
             f"make run MODEL={model} SOURCE=readings.csv": "the same on your own readings",
         },

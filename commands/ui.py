@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from commands.console import say
-from commands.ports import port, require_free
+from commands.ports import UI_PORT, port, require_free
 
 HOST = "127.0.0.1"
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}
@@ -17,7 +17,7 @@ QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}
 def main(arguments: Sequence[str]) -> NoReturn:
     """Becomes `dagster dev`."""
     parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
-    parser.add_argument("--port", type=port, default=3070, help="port to listen on")
+    parser.add_argument("--port", type=port, default=UI_PORT, help="port to listen on")
     options = parser.parse_args(arguments)
     require_free(HOST, options.port, variable="UI_PORT")
     say(f"the Dagster UI opens at http://{HOST}:{options.port} in a few seconds; Ctrl-C ends it")

@@ -42,8 +42,7 @@ def evaluation(
 
     candidate = registry.require(spec.name, "staging")
     production = registry.by_alias(spec.name, "production")
-    data, data_version = load_data(spec, storage), training_set_version(spec, storage)
-    series = load_series(spec, storage)
+    data, series = load_data(spec, storage), load_series(spec, storage)
     compared = compare(
         data,
         spec,
@@ -55,7 +54,7 @@ def evaluation(
     record = EvaluationRecord(
         candidate=candidate.version,
         production=production.version if production else None,
-        data_version=data_version,
+        data_version=training_set_version(spec, storage),
         evaluation=compared.evaluation,
         gates=list(judge(compared.evaluation, leaks, gates=spec.gates)),
     )

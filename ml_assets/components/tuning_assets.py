@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -12,6 +13,9 @@ from ml_assets.core.records import BestParameters
 from ml_assets.core.spec import PipelineSpec, Scalar
 from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
+
+if TYPE_CHECKING:
+    from ml_assets.core.training.study import TuningResult
 
 FILE = "best_params.json"
 _log = logging.getLogger(__name__)
@@ -31,18 +35,7 @@ def best_params(
         storage_path=storage.file(spec.name, "tuning.db"),
         data_version=data_version,
     )
-    earlier = _last_result(spec, storage)
-    best = BestParameters(
-        parameters=found.best_parameters,
-        made_for=spec.search_settings,
-        data_version=data_version,
-        validation_error=found.best_value,
-        yaml_validation_error=found.default_value,
-        replaced_error=(
-            earlier.validation_error if earlier and earlier.data_version == data_version else None
-        ),
-    )
-    storage.write_record(best, storage.file(spec.name, FILE))
+    _keep(found, spec, storage, data_version=data_version)
     run.log_params({f"best_{name}": value for name, value in found.best_parameters.items()})
     run.log_metric("validation_error", found.best_value)
     figures = {
@@ -59,6 +52,22 @@ def best_params(
             **shown(figures, run, folder="tuning"),
         }
     )
+
+
+def _keep(
+    found: "TuningResult", spec: PipelineSpec, storage: Storage, *, data_version: str
+) -> None:
+    earlier = _last_result(spec, storage)
+    replaced = earlier if earlier and earlier.data_version == data_version else None
+    best = BestParameters(
+        parameters=found.best_parameters,
+        made_for=spec.search_settings,
+        data_version=data_version,
+        validation_error=found.best_value,
+        yaml_validation_error=found.default_value,
+        replaced_error=replaced.validation_error if replaced else None,
+    )
+    storage.write_record(best, storage.file(spec.name, FILE))
 
 
 def tuned_parameters(spec: PipelineSpec, storage: Storage) -> Mapping[str, Scalar]:

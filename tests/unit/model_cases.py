@@ -15,6 +15,14 @@ from serving.runtime.history import Series
 
 HORIZON = 3
 FOREST = {"n_estimators": 5, "max_depth": 3}
+FOREST_REGRESSOR: dict[str, Any] = {
+    "type": "sklearn.ensemble.RandomForestRegressor",
+    "parameters": FOREST,
+}
+FOREST_CLASSIFIER: dict[str, Any] = {
+    "type": "sklearn.ensemble.RandomForestClassifier",
+    "parameters": FOREST,
+}
 
 
 def forecast_spec(**estimator: Any) -> PipelineSpec:

@@ -12,16 +12,14 @@ from ml_assets.core.errors import TrainingError
 from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.training import boosting
 from ml_assets.core.training.fitting import Fitted, fit
-from tests.unit.model_cases import FOREST, diabetes, forecast_data, forecast_spec, iris
-
-FOREST_REGRESSOR: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestRegressor",
-    "parameters": FOREST,
-}
-FOREST_CLASSIFIER: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestClassifier",
-    "parameters": FOREST,
-}
+from tests.unit.model_cases import (
+    FOREST_CLASSIFIER,
+    FOREST_REGRESSOR,
+    diabetes,
+    forecast_data,
+    forecast_spec,
+    iris,
+)
 
 
 class HomeMade(RandomForestRegressor):  # type: ignore[misc]

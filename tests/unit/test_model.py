@@ -15,30 +15,14 @@ from serving.runtime.errors import RequestError
 from serving.runtime.linear import BaseMatrix
 from serving.runtime.model import Model
 from tests.unit.model_cases import (
-    FOREST,
+    FOREST_CLASSIFIER,
+    FOREST_REGRESSOR,
     HORIZON,
     diabetes,
     forecast_data,
-    forecast_model,
     forecast_spec,
     iris,
 )
-
-FOREST_REGRESSOR: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestRegressor",
-    "parameters": FOREST,
-}
-FOREST_CLASSIFIER: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestClassifier",
-    "parameters": FOREST,
-}
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("models") / "oven"
-    forecast_model(directory)
-    return directory
 
 
 def oven_rows(rows: int = 600) -> Any:

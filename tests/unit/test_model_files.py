@@ -16,19 +16,7 @@ from ml_assets.core.training.fitting import fit, save
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256
 from serving.runtime.model import Model
-from tests.unit.model_cases import FOREST, HORIZON, diabetes, forecast_model
-
-FOREST_REGRESSOR: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestRegressor",
-    "parameters": FOREST,
-}
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("models") / "oven"
-    forecast_model(directory)
-    return directory
+from tests.unit.model_cases import FOREST_REGRESSOR, HORIZON, diabetes, forecast_model
 
 
 @pytest.fixture

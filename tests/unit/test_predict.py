@@ -23,14 +23,8 @@ from tests.unit.request_cases import (
     with_value,
     without,
     write_classifier,
-    write_forecaster,
     write_regressor,
 )
-
-
-@pytest.fixture(scope="module")
-def forecaster(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return write_forecaster(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,7 @@ from tests.unit.request_cases import (
     history,
     with_value,
     without,
-    write_forecaster,
 )
-
-
-@pytest.fixture(scope="module")
-def forecaster(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return write_forecaster(tmp_path_factory.mktemp("model"))
 
 
 def test_a_long_gap_of_missing_rows_is_named(forecaster: Model) -> None:

@@ -16,7 +16,8 @@ from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.training.fitting import Fitted, fit
 from serving.runtime.linear import LinearBase
 from tests.unit.model_cases import (
-    FOREST,
+    FOREST_CLASSIFIER,
+    FOREST_REGRESSOR,
     diabetes,
     forecast_data,
     forecast_spec,
@@ -24,15 +25,6 @@ from tests.unit.model_cases import (
     table_data,
     table_spec,
 )
-
-FOREST_REGRESSOR: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestRegressor",
-    "parameters": FOREST,
-}
-FOREST_CLASSIFIER: dict[str, Any] = {
-    "type": "sklearn.ensemble.RandomForestClassifier",
-    "parameters": FOREST,
-}
 
 
 def fit_forecast(**estimator: Any) -> Fitted:
