@@ -8,6 +8,7 @@ endif
 MODEL  ?= transformer_temperature
 SOURCE ?=
 CONFIG ?=
+JOB    ?= train
 PORT   ?=
 UI_PORT ?=
 
@@ -30,7 +31,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements/dev.txt
 READY := .venv/.ready
-LOCKED := bootstrap train train-cuda serve serve-sklearn release dev
+LOCKED := bootstrap train train-cuda serve serve-sklearn release dagster mlflow dev
 
 OPTIONS = $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config "$(CONFIG)")
 
@@ -66,6 +67,39 @@ mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
 serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
 	@$(BIN)/python -m commands serve $(MODEL) $(if $(PORT),--port $(PORT))
 
+##@ The platform in containers
+
+COMPOSE := docker compose
+VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
+export ML_ASSETS_VERSION ?= $(VERSION)
+.PHONY: up
+up: configured images ## Build the images and start the platform (UI on port 3070)
+	@$(COMPOSE) up --detach --wait
+	@echo "Dagster http://localhost:$(or $(DAGSTER_PORT),3070)  MLflow http://localhost:$(or $(MLFLOW_PORT),5000)  registry localhost:$(or $(REGISTRY_PORT),5050)"
+	@echo "Next: make train MODEL=$(MODEL)"
+
+.PHONY: configured
+configured: ## Write what .env still needs: passwords, the group of the engine's socket
+	@docker/configure
+	@mkdir -p data
+
+.PHONY: images
+images: ## Build all images, each within its size budget
+	@docker/build
+
+.PHONY: train
+train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its own, and follow it
+	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
+	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
+
+.PHONY: down
+down: ## Stop the platform; its data stays
+	@$(COMPOSE) --profile '*' down --remove-orphans
+
+.PHONY: test-docker
+test-docker: setup images ## Run the tests that need a Docker Engine
+	@$(BIN)/pytest -m docker tests/docker
+
 ##@ Develop
 
 .PHONY: test
@@ -76,7 +110,7 @@ test: setup ## Run all tests that need no Docker
 check: setup ## Format, lint, types, import floors, YAML
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy ml_assets serving commands benchmarks
+	@$(BIN)/mypy ml_assets serving commands benchmarks run_containers
 	@$(BIN)/lint-imports
 	@# dg keeps one file for each component type, so each is checked on its own
 	@for model in ml_assets/defs/*/; do $(BIN)/dg check yaml $$model || exit 1; done
@@ -111,7 +145,7 @@ $(READY): $(LOCK) requirements/bootstrap.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+$(DAGSTER_HOME)/dagster.yaml: commands/embedded/dagster.yaml
 	@mkdir -p $(@D) && cp $< $@
 
 .PHONY: clean
@@ -120,5 +154,5 @@ clean: ## Remove .venv (state stays)
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables: MODEL=%s SOURCE=path, glob or URL  CONFIG=run.yaml\n' '$(MODEL)'

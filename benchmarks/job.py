@@ -68,7 +68,7 @@ def run_job() -> JobRun:
 def _environment(home: Path) -> dict[str, str]:
     dagster_home = home / "dagster"
     dagster_home.mkdir()
-    shutil.copy(ROOT / "dagster.yaml", dagster_home)
+    shutil.copy(ROOT / "commands/embedded/dagster.yaml", dagster_home)
     state = {"ML_ASSETS_HOME": home, "DAGSTER_HOME": dagster_home, "BENTOML_HOME": home / "bentoml"}
     inherited = {name: text for name, text in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     return {**inherited, **QUIET, **{name: str(path) for name, path in state.items()}}

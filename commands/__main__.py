@@ -11,7 +11,7 @@ from commands.console import complain, say
 from commands.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
-COMMANDS = ("run", "serve", "ui")
+COMMANDS = ("launch", "run", "serve", "ui")
 FAILED, INTERRUPTED = 1, 130
 
 

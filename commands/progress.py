@@ -2,16 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from rich.status import Status
 from rich.text import Text
 
-from commands.console import PROGRESS, say
+from commands.console import PROGRESS
 from commands.interrupts import DAGSTERS_INTERRUPT
+from commands.steps import print_step, step_line
 
 
 class StepLines(logging.Handler):
@@ -55,42 +54,18 @@ class StepLines(logging.Handler):
     def _show(self, message: str) -> None:
         if self._step:
             self._status.update(
-                Text(_line(self._step, message.splitlines()[-1] if message else ""))
+                Text(step_line(self._step, message.splitlines()[-1] if message else ""))
             )
 
     def _end(self, outcome: str) -> None:
         self._status.stop()
-        _print_step(self._step, outcome, since=self._started)
+        print_step(self._step, outcome, seconds=time.monotonic() - self._started)
         self._step = ""
 
 
 def _is_interrupted(event: Any) -> bool:
     error = event.step_failure_data.error
     return error is not None and error.cls_name == DAGSTERS_INTERRUPT
-
-
-@contextmanager
-def progress(step: str, doing: str) -> Iterator[None]:
-    """Shows what is done now, and prints a line for it at its end, as for a step of a run."""
-    started = time.monotonic()
-    outcome = "failed"
-    try:
-        with PROGRESS.status(Text(_line(step, doing))):
-            yield
-        outcome = "done"
-    except KeyboardInterrupt:
-        outcome = "stopped"
-        raise
-    finally:
-        _print_step(step, outcome, since=started)
-
-
-def _print_step(step: str, outcome: str, *, since: float) -> None:
-    say(f"  {_line(step, outcome)}  {time.monotonic() - since:6.1f} s")
-
-
-def _line(step: str, text: str) -> str:
-    return f"{step:16} {text}"
 
 
 @dg.logger(

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands.console import say
-from commands.progress import progress
+from commands.steps import progress
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento

@@ -1,19 +1,17 @@
 """Runs a job of a model in this process and sums up what came of it: `make run`."""
 
-import argparse
 import os
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster.components.core.component_tree import ComponentTreeException
 from sqlalchemy.exc import SQLAlchemyError
 
+from commands.arguments import job_parser, run_config
 from commands.console import say
 from commands.failures import raise_failure
 from commands.progress import step_lines
@@ -27,10 +25,9 @@ from commands.summary import (
     print_search,
 )
 from ml_assets.components.model_pipeline import JOBS
-from ml_assets.components.overrides import ENTRIES
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
-from ml_assets.resources.storage import require_space
+from ml_assets.resources.files import require_space
 from ml_assets.settings import Settings
 from serving.runtime.errors import SpecError
 
@@ -49,20 +46,11 @@ Dagster's way to copy it into files takes four processes a step, which Ctrl-C en
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the job and prints what came of it."""
-    options = _parser().parse_args(arguments)
+    options = job_parser("make run", __doc__, jobs=JOBS).parse_args(arguments)
     settings = Settings.from_environment()
     require_space(settings.home)
-    result = _execute(_job(options.model, options.job), _run_config(options))
+    result = _execute(_job(options.model, options.job), run_config(options))
     _finish(options.model, options.job, result, settings)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument("model", help="name of the model")
-    parser.add_argument("--job", choices=list(JOBS), default="train", help="which job runs")
-    parser.add_argument("--source", default="", help="path, glob or URL in place of the YAML's")
-    parser.add_argument("--config", type=Path, help="run.yaml: source, parameters, trials")
-    return parser
 
 
 def _job(model: str, name: str) -> dg.JobDefinition:
@@ -85,30 +73,6 @@ def _loaded() -> dg.Definitions:
         raise SpecError(
             f"a model's YAML file is wrong; `make check` shows the line.\n{reason}"
         ) from error
-
-
-def _run_config(options: argparse.Namespace) -> dict[str, Any]:
-    config = _read_config(options.config) if options.config else {}
-    return {**config, **({"source": options.source} if options.source else {})}
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            config = yaml.safe_load(file) or {}
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{path} is not YAML: {error}") from error
-    except OSError as error:
-        raise SpecError(f"{path} can't be read: {error.strerror}") from error
-    if not isinstance(config, dict):
-        raise SpecError(f"{path} holds no entries such as 'source: readings.csv'")
-    unknown = sorted(set(map(str, config)) - set(ENTRIES))
-    if unknown:
-        guess = get_close_matches(unknown[0], ENTRIES, n=1)
-        meant = f"you may mean {guess[0]!r}; " if guess else ""
-        known = ", ".join(ENTRIES)
-        raise SpecError(f"{path}: there is no entry {unknown[0]!r}; {meant}the entries are {known}")
-    return config
 
 
 def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:

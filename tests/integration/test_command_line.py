@@ -21,7 +21,7 @@ from serving.release.probe import HOST, Service
 from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec, read_until
 
 SECONDS = 900
-PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml", "dagster.yaml")
+PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml")
 RUN_ALL = """
 import sys
 from commands.__main__ import main

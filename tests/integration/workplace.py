@@ -66,7 +66,7 @@ class Workplace:
     def create(cls, home: Path) -> "Workplace":
         """An empty one, with the project's settings of Dagster."""
         (home / "dagster").mkdir(parents=True)
-        shutil.copy(ROOT / "dagster.yaml", home / "dagster")
+        shutil.copy(ROOT / "commands/embedded/dagster.yaml", home / "dagster")
         return cls(home)
 
     @property

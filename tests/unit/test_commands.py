@@ -9,7 +9,7 @@ import pytest
 
 from commands.__main__ import main
 from commands.console import say
-from commands.progress import progress
+from commands.steps import progress
 from serving.runtime.errors import MLAssetsError
 
 

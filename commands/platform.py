@@ -1,0 +1,149 @@
+"""The platform's Dagster as its webserver shows it: jobs are launched, followed and cancelled."""
+
+import http.client
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from serving.runtime.errors import MLAssetsError
+
+SECONDS = 30
+"""How long the webserver may take for an answer."""
+LOCATION = "ml_assets"
+
+_LAUNCH = """
+mutation($job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
+  launchRun(executionParams: {
+    selector: {
+      repositoryLocationName: "%s", repositoryName: "__repository__", jobName: $job
+    },
+    runConfigData: $config, executionMetadata: {tags: $tags}
+  }) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on Error { message }
+  }
+}
+""" % LOCATION  # noqa: UP031  braces are GraphQL's own
+
+_FOLLOW = """
+query($run: ID!, $cursor: String) {
+  logsForRun(runId: $run, afterCursor: $cursor) {
+    ... on EventConnection {
+      cursor
+      events {
+        __typename
+        ... on MessageEvent { timestamp stepKey message }
+        ... on ExecutionStepFailureEvent {
+          error { message causes { message } } failureMetadata { description }
+        }
+        ... on RunFailureEvent { error { message causes { message } } }
+        ... on AssetCheckEvaluationEvent {
+          evaluation { checkName success severity description }
+        }
+      }
+    }
+    ... on Error { message }
+  }
+  runOrError(runId: $run) { ... on Run { status tags { key value } } }
+}
+"""
+
+_CANCEL = """
+mutation($run: String!) { terminateRun(runId: $run) { __typename ... on Error { message } } }
+"""
+
+Status = Literal[
+    "QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING",
+    "CANCELED",
+]  # fmt: skip
+
+
+class PlatformError(MLAssetsError):
+    """The platform is out of reach, or refuses what it was asked."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What is new of a run.
+
+    Attributes:
+        events: Its new events, as the webserver's GraphQL describes them.
+        status: Its status now.
+        tags: Its tags.
+        cursor: Where the next news begin.
+    """
+
+    events: Sequence[Mapping[str, Any]]
+    status: Status
+    tags: Mapping[str, str]
+    cursor: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A Dagster webserver at an address such as ``http://localhost:3070``."""
+
+    url: str
+
+    def launch(
+        self, job: str, config: Mapping[str, object], *, tags: Mapping[str, str] | None = None
+    ) -> str:
+        """Puts a run of a job into the queue.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            PlatformError: There is no such job, or the configuration is wrong.
+        """
+        pairs = [{"key": key, "value": value} for key, value in (tags or {}).items()]
+        variables = {"job": job, "config": dict(config), "tags": pairs}
+        answer = self._ask(_LAUNCH, variables)["launchRun"]
+        if "run" in answer:
+            return str(answer["run"]["runId"])
+        errors = [error["message"] for error in answer.get("errors", [])]
+        raise PlatformError(f"{job} can't be launched: {'; '.join(errors) or answer['message']}")
+
+    def news(self, run: str, *, after: str | None = None) -> News:
+        """The events of a run after a cursor, and its status.
+
+        Raises:
+            PlatformError: There is no such run.
+        """
+        answer = self._ask(_FOLLOW, {"run": run, "cursor": after})
+        log, found = answer["logsForRun"], answer["runOrError"]
+        if "events" not in log or "status" not in found:
+            raise PlatformError(f"run {run} can't be followed: {log.get('message', 'not found')}")
+        tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+        return News(log["events"], found["status"], tags, log["cursor"])
+
+    def cancel(self, run: str) -> None:
+        """Asks a run to end.
+
+        Raises:
+            PlatformError: It can't be cancelled.
+        """
+        answer = self._ask(_CANCEL, {"run": run})["terminateRun"]
+        if "message" in answer:
+            raise PlatformError(f"run {run} can't be cancelled: {answer['message']}")
+
+    def _ask(self, query: str, variables: Mapping[str, object]) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/graphql", body, headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as reply:  # noqa: S310
+                content = json.load(reply)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise PlatformError(
+                f"Dagster at {self.url} does not answer: {error}; start the platform with make up, "
+                "and see docker compose ps"
+            ) from error
+        if content.get("errors"):
+            raise PlatformError(f"Dagster refuses the request: {content['errors'][0]['message']}")
+        data: dict[str, Any] = content["data"]
+        return data
