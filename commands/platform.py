@@ -13,7 +13,8 @@ SECONDS = 30
 """How long the webserver may take for an answer."""
 LOCATION = "ml_assets"
 
-_LAUNCH = """
+_LAUNCH = (
+    """
 mutation($job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
   launchRun(executionParams: {
     selector: {
@@ -27,7 +28,9 @@ mutation($job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
     ... on Error { message }
   }
 }
-""" % LOCATION  # noqa: UP031  braces are GraphQL's own
+"""
+    % LOCATION
+)  # noqa: UP031  braces are GraphQL's own
 
 _FOLLOW = """
 query($run: ID!, $cursor: String) {
@@ -102,7 +105,7 @@ class Platform:
         """
         pairs = [{"key": key, "value": value} for key, value in (tags or {}).items()]
         variables = {"job": job, "config": dict(config), "tags": pairs}
-        answer = self._ask(_LAUNCH, variables)["launchRun"]
+        answer = self.ask(_LAUNCH, variables)["launchRun"]
         if "run" in answer:
             return str(answer["run"]["runId"])
         errors = [error["message"] for error in answer.get("errors", [])]
@@ -114,7 +117,7 @@ class Platform:
         Raises:
             PlatformError: There is no such run.
         """
-        answer = self._ask(_FOLLOW, {"run": run, "cursor": after})
+        answer = self.ask(_FOLLOW, {"run": run, "cursor": after})
         log, found = answer["logsForRun"], answer["runOrError"]
         if "events" not in log or "status" not in found:
             raise PlatformError(f"run {run} can't be followed: {log.get('message', 'not found')}")
@@ -127,11 +130,16 @@ class Platform:
         Raises:
             PlatformError: It can't be cancelled.
         """
-        answer = self._ask(_CANCEL, {"run": run})["terminateRun"]
+        answer = self.ask(_CANCEL, {"run": run})["terminateRun"]
         if "message" in answer:
             raise PlatformError(f"run {run} can't be cancelled: {answer['message']}")
 
-    def _ask(self, query: str, variables: Mapping[str, object]) -> dict[str, Any]:
+    def ask(self, query: str, variables: Mapping[str, object]) -> dict[str, Any]:
+        """What the webserver's GraphQL answers.
+
+        Raises:
+            PlatformError: It is out of reach, or refuses the query.
+        """
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/graphql", body, headers)  # noqa: S310

@@ -1,10 +1,13 @@
 """What all tests share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from ml_assets.resources.registry import ModelRegistry
 
 # A shared machine is slow now and then; the speed of an example is not what is tested.
 settings.register_profile("unhurried", deadline=None)
@@ -37,3 +40,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "var" / "dagster").mkdir(parents=True)
     return tmp_path / "var"
+
+
+@pytest.fixture(scope="session")
+def _empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a model; making one takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert ModelRegistry(tracking_uri=f"sqlite:///{path}").models() == {}
+    return path
+
+
+@pytest.fixture
+def registry(_empty_registry: Path, tmp_path: Path) -> ModelRegistry:
+    """A real registry of MLflow, with nothing in it."""
+    path = shutil.copy(_empty_registry, tmp_path / "mlflow.db")
+    return ModelRegistry(tracking_uri=f"sqlite:///{path}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.components.checks import check
+from ml_assets.components.golden import log_golden
 from ml_assets.components.inputs import load_data, load_series, training_set_version
 from ml_assets.components.presentation import Result, shown
 from ml_assets.core.errors import RegistryError
@@ -34,43 +35,33 @@ _log = logging.getLogger(__name__)
 def evaluation(
     spec: PipelineSpec, storage: Storage, registry: ModelRegistry, run: MlflowRun
 ) -> Result:
-    """Measures candidate, production and baselines on the same rows, and judges the candidate."""
+    """Measures candidate, production and baselines on the same rows, and judges the candidate.
+
+    The golden requests are logged before the record: what can be promoted can also be proved.
+    """
     from ml_assets.core.evaluation.comparison import compare
-    from ml_assets.core.evaluation.gates import judge
-    from ml_assets.core.evaluation.leaks import find_leaks
-    from ml_assets.core.promotion import EvaluationRecord
 
     candidate = registry.require(spec.name, "staging")
     production = registry.by_alias(spec.name, "production")
     data, series = load_data(spec, storage), load_series(spec, storage)
-    compared = compare(
-        data,
-        spec,
-        candidate=_loaded(candidate, registry),
-        production=_loaded(production, registry) if production else None,
-        series=series,
+    model = _loaded(candidate, registry)
+    live = _loaded(production, registry) if production else None
+    compared = compare(data, spec, candidate=model, production=live, series=series)
+    gates = _judged(compared, data, series, spec)
+    golden = log_golden(
+        compared, data, spec, storage, registry, run, model=model, candidate=candidate
     )
-    leaks = find_leaks(data, spec, series=series)
-    record = EvaluationRecord(
-        candidate=candidate.version,
-        production=production.version if production else None,
-        data_version=training_set_version(spec, storage),
-        evaluation=compared.evaluation,
-        gates=list(judge(compared.evaluation, leaks, gates=spec.gates)),
-    )
-    storage.write_record(record, storage.file(spec.name, FILE))
-    run.log_dict(record.model_dump(mode="json"), FILE)
-    run.log_metrics(compared.evaluation.metrics)
-    run.set_tags({"evaluated_version": candidate.version})
+    _keep(compared, gates, spec, storage, run, candidate=candidate, production=production)
     return dg.MaterializeResult(
         metadata={
             "candidate": candidate.label,
             "production": production.label if production else "none yet",
             "metrics": dg.MetadataValue.md(compared.evaluation.table),
             "test rows": compared.evaluation.rows.compared,
+            "golden requests": golden,
             **shown(_figures(compared, data, series, spec), run, folder="evaluation"),
         },
-        check_results=_gate_checks(record.gates),
+        check_results=_gate_checks(gates),
     )
 
 
@@ -79,6 +70,42 @@ def _loaded(version: RegisteredVersion, registry: ModelRegistry) -> "Model":
 
     with TemporaryDirectory() as directory:
         return Model.load(registry.bundle(version, Path(directory)))
+
+
+def _judged(
+    compared: "Comparison", data: "TrainingSet", series: "Sequence[Series]", spec: PipelineSpec
+) -> "list[GateResult]":
+    from ml_assets.core.evaluation.gates import judge
+    from ml_assets.core.evaluation.leaks import find_leaks
+
+    leaks = find_leaks(data, spec, series=series)
+    return [*judge(compared.evaluation, leaks, gates=spec.gates)]
+
+
+def _keep(
+    compared: "Comparison",
+    gates: "Sequence[GateResult]",
+    spec: PipelineSpec,
+    storage: Storage,
+    run: MlflowRun,
+    *,
+    candidate: RegisteredVersion,
+    production: RegisteredVersion | None,
+) -> None:
+    """Writes the record that a promotion needs, and logs it with the metrics."""
+    from ml_assets.core.promotion import EvaluationRecord
+
+    record = EvaluationRecord(
+        candidate=candidate.version,
+        production=production.version if production else None,
+        data_version=training_set_version(spec, storage),
+        evaluation=compared.evaluation,
+        gates=[*gates],
+    )
+    storage.write_record(record, storage.file(spec.name, FILE))
+    run.log_dict(record.model_dump(mode="json"), FILE)
+    run.log_metrics(compared.evaluation.metrics)
+    run.set_tags({"evaluated_version": candidate.version})
 
 
 def _gate_checks(gates: "Sequence[GateResult]") -> list[dg.AssetCheckResult]:

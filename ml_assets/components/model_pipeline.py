@@ -25,10 +25,10 @@ from ml_assets.components.overrides import (
 from ml_assets.components.presentation import Result
 from ml_assets.core.names import gate_names
 from ml_assets.core.spec import PipelineSpec
+from ml_assets.resources.failures import failing_plainly
 from ml_assets.resources.feast import FeatureStoreResource
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Storage
-from serving.runtime.errors import MLAssetsError
 
 if TYPE_CHECKING:  # what `define_asset_job` returns has no public name
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -220,12 +220,10 @@ class ModelPipeline(dg.Component):
 
             @wraps(body)
             def alone(*context: dg.AssetExecutionContext, **given: Any) -> Result:
-                try:
+                with failing_plainly():
                     run_id = dg.AssetExecutionContext.get().run.run_id
                     given["storage"].claim(self.spec.name, run_id=run_id)
                     return body(*context, **given)
-                except MLAssetsError as error:
-                    raise dg.Failure(description=str(error), allow_retries=False) from error
 
             return dg.asset(
                 key=key,

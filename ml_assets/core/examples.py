@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.features.table import entity_rows, reading_times
 from ml_assets.core.features.training_set import TrainingSet
+from ml_assets.core.histories import history_rows
 from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.spec import ForecastSpec
@@ -57,29 +57,13 @@ def _newest_history(
     entities = features[JOIN_KEY]
     for row in np.argsort(-origins.astype(np.int64), kind="stable"):
         rows = known[str(entities.iloc[row])]
-        history = _history(times[rows], origins[row], forecast)
-        if history:
-            return slice(rows.start + history.start, rows.start + history.stop)
+        (start,), (stop,) = history_rows(times[rows], origins[row : row + 1], forecast)
+        if start < stop:
+            return slice(rows.start + int(start), rows.start + int(stop))
     raise DataError(
         f"no reading of {spec.name!r} has complete features and {forecast.lookback} steps of "
         "history (forecast.lookback); give more readings"
     )
-
-
-def _history(
-    times: NDArray[np.datetime64], origin: np.datetime64, forecast: ForecastSpec
-) -> slice | None:
-    """The readings of one entity that a request at ``origin`` holds, if the service takes it.
-
-    They end at the origin, reach back over the lookback and hold what fills a gap at its start.
-    """
-    first_step = origin - (forecast.lookback - 1) * forecast.step_delta
-    end = int(np.searchsorted(times, origin, side="right"))
-    if end == 0 or times[end - 1] != origin or times[0] > first_step:
-        return None
-    first = np.searchsorted(times, first_step, side="right") - 1
-    fills = np.searchsorted(times, first_step - forecast.max_gap * forecast.step_delta)
-    return slice(int(min(first, fills)), end)
 
 
 def input_ranges(

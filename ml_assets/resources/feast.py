@@ -25,7 +25,7 @@ from pydantic import Field
 from ml_assets.core.errors import DataError, StateError
 from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY, KEYS
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.resources.storage import told_plainly
+from ml_assets.resources.files import told_plainly
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView, RepoConfig
@@ -217,12 +217,13 @@ def _check_columns(spec: PipelineSpec, features_path: Path) -> None:
 def _told_plainly(home: Path) -> Iterator[None]:
     """Turns errors of the databases and files below ``home`` into a StateError."""
     import duckdb
+    import psycopg
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with told_plainly(home):
             yield
-    except (sqlite3.Error, SQLAlchemyError, duckdb.Error) as error:
+    except (sqlite3.Error, psycopg.Error, SQLAlchemyError, duckdb.Error) as error:
         raise StateError(f"the feature store in {home} can't be used: {error}") from error
 
 

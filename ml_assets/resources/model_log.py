@@ -70,9 +70,9 @@ def _signature(bundle: Path, example: pd.DataFrame) -> Any:
 
 
 def _copy_runtime(destination: Path) -> None:
-    """Copies `serving/runtime` without the rest of `serving`."""
+    """Copies `serving/runtime` and MLflow's loader without the rest of `serving`."""
     source = Path(serving.__file__).parent
-    ignored = shutil.ignore_patterns("__pycache__", "release")
+    ignored = shutil.ignore_patterns("__pycache__", "golden.py", "release")
     shutil.copytree(source, destination, ignore=ignored)
 
 

@@ -36,6 +36,9 @@ class MlflowRun(Protocol):
     def log_dict(self, dictionary: Mapping[str, object], artifact_file: str) -> None:
         """Logs a JSON file."""
 
+    def log_artifact(self, local_path: str) -> None:
+        """Logs a file, under its own name."""
+
     def log_figure(self, figure: "Figure", artifact_file: str) -> None:
         """Logs a picture."""
 

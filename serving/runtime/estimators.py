@@ -120,9 +120,13 @@ class SklearnEstimator:
         return cls(estimator, is_classifier)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
-        """See :class:`Estimator`."""
+        """See :class:`Estimator`.
+
+        Sums in float32 depend on the number of rows in the seventh digit, those in float64 in the
+        sixteenth: a row's prediction is as good as the same alone and among a million.
+        """
         ask = self.estimator.predict_proba if self.is_classifier else self.estimator.predict
-        return np.asarray(ask(features))
+        return np.asarray(ask(features.astype(np.float64)))
 
     def importance(self) -> NDArray[np.float64] | None:
         """The estimator's ``feature_importances_``, if it has them."""

@@ -18,6 +18,7 @@ from serving.runtime.estimators import (
     SklearnEstimator,
 )
 from serving.runtime.files import MANIFEST, read_file, read_verified
+from serving.runtime.libraries import Version, check_libraries
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel
 from serving.runtime.predictor import Predictor
 from serving.runtime.spec import ColumnSpec, FeatureSpec, ForecastSpec, FrozenModel, Task, Timezone
@@ -42,6 +43,7 @@ class ModelManifest(FrozenModel):
         timezone: IANA time zone of timestamps without an offset.
         data_version: Content hash of the data it was fitted on.
         estimator: ``xgboost``, or the import path of an estimator of scikit-learn.
+        libraries: Version of each library that it was fitted with; the same major ones load it.
         input_ranges: Lowest and highest value of each number column in training.
         files: sha256 of every other file in the directory.
     """
@@ -56,6 +58,7 @@ class ModelManifest(FrozenModel):
     timezone: Timezone = "UTC"
     data_version: str
     estimator: str
+    libraries: dict[str, Version] = Field(default={})
     input_ranges: dict[str, tuple[float, float]] = Field(default={})
     files: dict[str, Digest]
 
@@ -92,8 +95,10 @@ def build_predictor(
     """The maths of a model out of the verified content of its files.
 
     Raises:
-        ModelFileError: A file is not of its format, or does not fit the manifest.
+        ModelFileError: The model was fitted with another major version of a library than the one
+            here, or a file is not of its format, or does not fit the manifest.
     """
+    check_libraries(manifest.libraries, source=source)
     target, is_forecast = manifest.columns.target, manifest.forecast is not None
     try:
         predictor = Predictor(
@@ -171,7 +176,8 @@ class Model:
         """The model in a directory; every file's sha256 is verified before it is parsed.
 
         Raises:
-            ModelFileError: A file is missing, damaged, of another model or not recorded.
+            ModelFileError: A file is missing, damaged, of another model or not recorded, or the
+                model was fitted with another major version of a library than the one here.
         """
         manifest = read_manifest(directory)
         contents = read_verified(directory, manifest.files)

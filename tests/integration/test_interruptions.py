@@ -32,7 +32,7 @@ SECONDS = 600
 FULL_DISK = """
     import os, sys
     from pathlib import Path
-    from ml_assets.resources import storage
+    from ml_assets.resources import files
     from tests.integration.workplace import Workplace
 
     disk = Path(sys.argv[1])
@@ -50,7 +50,7 @@ FULL_DISK = """
     space = os.statvfs(disk)
     filler.write_bytes(bytes(space.f_bavail * space.f_frsize - (4 << 20)))
     print(rejected())
-    storage.FREE_MIB = 0  # as if the space had gone just after the run began
+    files.FREE_MIB = 0  # as if the space had gone just after the run began
     with filler.open("ab", buffering=0) as file:
         file.write(bytes(4 << 20))
     print(rejected())

@@ -1,6 +1,7 @@
 """When a candidate may be promoted, and what is written down about it."""
 
 import socket
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -116,9 +117,13 @@ class TestRecord:
         monkeypatch.setenv("ML_ASSETS_USER", "release-bot")
         assert who() == f"release-bot@{socket.gethostname()}"
 
-    def test_time_of_the_record_is_in_utc_to_the_second(self) -> None:
+    def test_time_of_the_record_is_in_utc(self) -> None:
         assert now().utcoffset() == NEW_YEAR.utcoffset()
-        assert now().microsecond == 0
+
+    def test_times_a_millisecond_apart_differ(self) -> None:
+        earlier = now()
+        time.sleep(0.001)
+        assert now() > earlier
 
 
 def _promotion_json(*, when: str) -> dict[str, object]:

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.errors import StateError
-from ml_assets.resources.storage import UNFINISHED, Storage, atomic_write
+from ml_assets.resources.files import UNFINISHED, atomic_write
+from ml_assets.resources.storage import Storage
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_full_disk_is_told_plainly_and_leaves_the_old_file(tmp_path: Path) -> 
     code = f"""
         from pathlib import Path
         from ml_assets.core.errors import StateError
-        from ml_assets.resources.storage import atomic_write
+        from ml_assets.resources.files import atomic_write
         path = Path({str(tmp_path)!r}, "file")
         path.write_bytes(b"old")
         try:

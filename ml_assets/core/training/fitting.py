@@ -17,10 +17,13 @@ from ml_assets.core.training.ridge import fit_ridge
 from ml_assets.core.training.samples import Sample
 from serving.runtime.estimators import BOOSTER_FILE, SKOPS_FILE
 from serving.runtime.files import MANIFEST, sha256
+from serving.runtime.libraries import library_version
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel, linear_names
 from serving.runtime.model import BASE_FILE, XGBOOST, Model, ModelManifest, build_predictor
 
 SPANS: tuple[PartName, PartName] = ("train", "validation")
+SKLEARN_LIBRARIES = ("scikit-learn", "skops")
+"""What fits and writes every estimator but xgboost's."""
 
 _log = logging.getLogger(__name__)
 
@@ -197,6 +200,7 @@ def _fit_estimator(
 def _manifest(
     spec: PipelineSpec, classes: tuple[str, ...], contents: Mapping[str, bytes]
 ) -> ModelManifest:
+    libraries = (XGBOOST,) if spec.estimator.type == XGBOOST else SKLEARN_LIBRARIES
     return ModelManifest(
         name=spec.name,
         task=spec.task,
@@ -208,5 +212,6 @@ def _manifest(
         timezone=spec.source.timezone,
         data_version="",
         estimator=spec.estimator.type,
+        libraries={name: library_version(name) for name in libraries},
         files={name: sha256(content) for name, content in contents.items()},
     )

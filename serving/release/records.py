@@ -1,0 +1,127 @@
+"""What the steps of a release leave for the next ones, beside the Bento: image and proof."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ml_assets.resources.files import atomic_write, told_plainly
+from serving.release.settings import ReleaseSettings
+from serving.runtime.errors import MLAssetsError
+from serving.runtime.spec import FrozenModel
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class ReleaseError(MLAssetsError):
+    """A step of a release lacks what an earlier one makes, or would release what was not proved."""
+
+
+class ImageRecord(FrozenModel):
+    """The image of a version.
+
+    Attributes:
+        name: Its name in the engine.
+        id: Its digest in the engine.
+    """
+
+    name: str
+    id: str
+
+
+class ProofRecord(FrozenModel):
+    """That an image answers as the evaluated model.
+
+    Attributes:
+        image_id: The image that was proved, and no other.
+        requests: Golden requests that it answered.
+        largest_difference: Between two numbers.
+    """
+
+    image_id: str
+    requests: int
+    largest_difference: float
+
+
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """The files of the release of one version.
+
+    Attributes:
+        bento: Directory of its Bento.
+        records: Directory of its records.
+    """
+
+    bento: Path
+    records: Path
+
+    @classmethod
+    def of(cls, settings: ReleaseSettings, model: str, version: int) -> "ReleaseFiles":
+        """The files of a version."""
+        place = Path(model, f"v{version}")
+        return cls(settings.bento_home / "bentos" / place, settings.home / "releases" / place)
+
+    def require_bento(self) -> Path:
+        """Directory of the Bento.
+
+        Raises:
+            ReleaseError: It is not there.
+        """
+        if not self.bento.exists():
+            raise ReleaseError(f"there is no {self.bento}; materialise the asset bento first")
+        return self.bento
+
+    def write_image(self, record: ImageRecord) -> None:
+        """Notes which image the version has."""
+        self._write("image.json", record)
+
+    def require_image(self) -> ImageRecord:
+        """The image of the version.
+
+        Raises:
+            ReleaseError: There is none.
+        """
+        return self._read("image.json", ImageRecord, made_by="service_image")
+
+    def write_proof(self, record: ProofRecord) -> None:
+        """Notes what was proved."""
+        self._write("proof.json", record)
+
+    def forget_proof(self) -> None:
+        """Removes the proof, so that none is left if the next one fails."""
+        (self.records / "proof.json").unlink(missing_ok=True)
+
+    def require_proved_image(self) -> ImageRecord:
+        """The image of the version, if it is the very one that was proved.
+
+        Raises:
+            ReleaseError: There is none, or it was not proved.
+        """
+        image = self.require_image()
+        proof = self._read("proof.json", ProofRecord, made_by="parity")
+        if proof.image_id != image.id:
+            raise ReleaseError(
+                f"{image.name} is the image {image.id}, but {proof.image_id} was proved; "
+                "materialise the asset parity again"
+            )
+        return image
+
+    def _write(self, name: str, record: BaseModel) -> None:
+        with told_plainly(self.records):
+            self.records.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.records / name) as file:
+            file.write(record.model_dump_json(indent=2).encode())
+
+    def _read(self, name: str, kind: type[Record], *, made_by: str) -> Record:
+        path = self.records / name
+        try:
+            return kind.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise ReleaseError(
+                f"there is no {path} yet; materialise the asset {made_by} first"
+            ) from error
+        except (OSError, ValidationError) as error:
+            raise ReleaseError(
+                f"{path} can't be read ({error}); materialise the asset {made_by} again"
+            ) from error

@@ -1,0 +1,174 @@
+"""What the steps of a release refuse before they ask the Docker Engine for anything."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from mlflow import MlflowClient
+
+from ml_assets.resources.registry import ModelRegistry
+from serving.golden import GOLDEN_FILE, GoldenRequest, write_golden
+from serving.release.definitions import STEPS
+from serving.release.partitions import PartitionError, partition_key, read_partition_key
+from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
+from serving.release.settings import ReleaseSettings
+from serving.runtime.files import sha256
+from tests.registry_cases import Shelf
+
+IMAGE = ImageRecord(name="oven:v2", id="sha256:1")
+PROOF = ProofRecord(image_id="sha256:1", requests=500, largest_difference=0.0)
+
+
+@pytest.fixture
+def shelf(registry: ModelRegistry) -> Shelf:
+    """A model whose second version was promoted and is being released."""
+    shelf = Shelf(registry)
+    shelf.promote(1, 2)
+    return shelf
+
+
+@pytest.fixture
+def settings(home: Path, registry: ModelRegistry) -> ReleaseSettings:
+    return ReleaseSettings.from_environment()
+
+
+@pytest.fixture
+def files(settings: ReleaseSettings) -> ReleaseFiles:
+    return ReleaseFiles.of(settings, "oven", 2)
+
+
+def _refusal(
+    step: str, registry: ModelRegistry, settings: ReleaseSettings, *, partition: str = "oven:v2"
+) -> dg.Failure:
+    """How a step fails."""
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("model_versions", [partition])
+        with pytest.raises(dg.Failure) as caught:
+            dg.materialize(
+                [*STEPS],
+                selection=[step],
+                partition_key=partition,
+                instance=instance,
+                resources={"registry": registry, "release": settings},
+            )
+    return caught.value
+
+
+def _keep_golden(shelf: Shelf, directory: Path, *, requests: int) -> None:
+    """Gives version 2 golden requests, as its evaluation does."""
+    client = MlflowClient(shelf.registry.tracking_uri)
+    experiment = client.create_experiment("oven", artifact_location=directory.as_uri())
+    run_id = client.create_run(experiment).info.run_id
+    path = directory / GOLDEN_FILE
+    write_golden([GoldenRequest(data={"a": [1]}, predictions=[1.0])] * requests, path)
+    client.log_artifact(run_id, str(path))
+    uri = f"runs:/{run_id}/{GOLDEN_FILE}"
+    shelf.registry.record_golden(shelf.version(2), uri=uri, digest=sha256(path.read_bytes()))
+
+
+class TestPush:
+    """Only an image that was proved is pushed."""
+
+    def test_an_image_without_a_proof_is_refused(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+    ) -> None:
+        files.write_image(IMAGE)
+        said = str(_refusal("push", shelf.registry, settings).description)
+        assert said.endswith("proof.json yet; materialise the asset parity first")
+
+    def test_another_image_than_the_one_that_was_proved_is_refused(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+    ) -> None:
+        files.write_image(IMAGE)
+        files.write_proof(ProofRecord(image_id="sha256:2", requests=500, largest_difference=0.0))
+        said = str(_refusal("push", shelf.registry, settings).description)
+        assert said.startswith("oven:v2 is the image sha256:1, but sha256:2 was proved")
+
+
+class TestParity:
+    """An image that can't be proved is not released, and its version leaves production."""
+
+    @pytest.fixture
+    def refusal(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles, tmp_path: Path
+    ) -> dg.Failure:
+        files.write_image(IMAGE)
+        files.write_proof(PROOF)
+        _keep_golden(shelf, tmp_path, requests=499)
+        return _refusal("parity", shelf.registry, settings)
+
+    @pytest.mark.usefixtures("refusal")
+    def test_production_goes_back(self, shelf: Shelf) -> None:
+        assert shelf.live == 1
+
+    @pytest.mark.usefixtures("refusal")
+    def test_the_version_is_tagged_with_the_reason(self, shelf: Shelf) -> None:
+        reason = shelf.version(2).tags["release_refused"]
+        assert reason.startswith("oven:v2 can't be proved with 499 golden requests")
+
+    def test_the_run_says_why_and_what_is_in_production(self, refusal: dg.Failure) -> None:
+        said = str(refusal.description)
+        assert said.startswith("oven:v2 can't be proved with 499 golden requests")
+        assert said.endswith("Nothing was pushed; v1 is in production now.")
+        assert "499 golden requests" in str(refusal.metadata["report"].value)
+
+    @pytest.mark.usefixtures("refusal")
+    def test_an_earlier_proof_is_void(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+    ) -> None:
+        said = str(_refusal("push", shelf.registry, settings).description)
+        assert "proof.json yet" in said
+
+    def test_a_version_that_was_released_before_stays_in_production(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles, tmp_path: Path
+    ) -> None:
+        files.write_image(IMAGE)
+        _keep_golden(shelf, tmp_path, requests=499)
+        shelf.registry.record_release(shelf.version(2), image="r/oven:v2", digest="sha256:3")
+        said = str(_refusal("parity", shelf.registry, settings).description)
+        assert said.endswith("oven v2 stays, as it was released before as sha256:3.")
+        assert shelf.live == 2
+
+    def test_a_version_without_golden_requests_stays_in_production(
+        self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+    ) -> None:
+        files.write_image(IMAGE)
+        said = str(_refusal("parity", shelf.registry, settings).description)
+        assert said.startswith("oven v2 has no golden requests to be proved with")
+        assert shelf.live == 2
+
+
+def test_a_step_without_the_one_before_names_it(shelf: Shelf, settings: ReleaseSettings) -> None:
+    said = str(_refusal("service_image", shelf.registry, settings).description)
+    assert said.endswith("v2; materialise the asset bento first")
+
+
+def test_a_damaged_record_is_told(
+    shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+) -> None:
+    files.write_image(IMAGE)
+    (files.records / "image.json").write_text("{")
+    said = str(_refusal("parity", shelf.registry, settings).description)
+    assert "image.json can't be read" in said
+    assert said.endswith("materialise the asset service_image again")
+
+
+def test_a_version_that_does_not_exist_is_told(
+    registry: ModelRegistry, settings: ReleaseSettings
+) -> None:
+    said = str(_refusal("bento", registry, settings).description)
+    assert "Model Version (name=oven, version=2) not found" in said
+
+
+class TestPartitionKeys:
+    """Names of partitions."""
+
+    def test_a_key_names_model_and_version(self) -> None:
+        assert read_partition_key(partition_key("oven", 12)) == ("oven", 12)
+
+    @pytest.mark.parametrize(
+        "key", ["oven", "oven:3", "oven:v0", "oven:v", ":v3", "a:b:v3", "oven:v3 "]
+    )
+    def test_any_other_text_is_refused(self, key: str) -> None:
+        with pytest.raises(PartitionError, match="does not name a version of a model"):
+            read_partition_key(key)

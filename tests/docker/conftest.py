@@ -1,0 +1,56 @@
+"""A Bento, its image and its golden requests, which several files of tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.golden import GoldenRequest
+from serving.release.image import ServiceImage
+from serving.release.packaging import BuiltBento, build_bento
+from serving.runtime.model import Model
+from tests.docker.image_cases import FAMILY, build, engine, golden_requests
+from tests.docker.platform import PlatformCase
+from tests.unit.model_cases import forecast_model
+
+
+@pytest.fixture(scope="session")
+def oven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a small fitted forecast."""
+    directory = tmp_path_factory.mktemp("oven")
+    forecast_model(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def oven_golden(oven: Path) -> list[GoldenRequest]:
+    """What it was asked, and what it answered."""
+    return golden_requests(Model.load(oven), count=500)
+
+
+@pytest.fixture(scope="session")
+def oven_bento(oven: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltBento]:
+    """Its Bento; the images that tests build of it and of its copies are removed at the end."""
+    yield build_bento(oven, version="3", bento_home=tmp_path_factory.mktemp("bentoml"))
+    left = engine(
+        "image", "ls", f"--filter=reference={FAMILY}/*", "--format={{.Repository}}:{{.Tag}}"
+    )
+    if left:
+        engine("image", "rm", "--force", *left.split())
+
+
+@pytest.fixture(scope="session")
+def oven_image(oven_bento: BuiltBento) -> ServiceImage:
+    """Its image, in the engine."""
+    return build(oven_bento, "v3")
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[PlatformCase]:
+    """A platform that tests share; what one breaks it mends."""
+    case = PlatformCase.create()
+    try:
+        case.up()
+        yield case
+    finally:
+        case.remove()

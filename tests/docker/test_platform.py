@@ -1,0 +1,170 @@
+"""The platform does its main job: a model is trained, promoted, released and answers."""
+
+import json
+import subprocess
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.docker.platform import PlatformCase, docker, until
+from tests.integration.workplace import SIMULATED, read_spec
+
+pytestmark = pytest.mark.docker
+
+ASK = """
+import json, sys, urllib.request
+body = sys.stdin.buffer.read()
+url, kind = "http://127.0.0.1:8000/predict", {"Content-Type": "application/json"}
+print(urllib.request.urlopen(urllib.request.Request(url, body, kind)).read().decode())
+"""
+LOOK = """
+import json, os
+from pathlib import Path
+secrets = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "DOCKER_HOST", "DOCKER_CONFIG")
+found = {
+    "sockets": [str(path) for path in Path("/run").glob("**/docker*") if path.is_socket()],
+    "docker": [part for part in os.environ["PATH"].split(":") if Path(part, "docker").exists()],
+    "variables": [name for name in os.environ if name in secrets or "REGISTRY_AUTH" in name],
+    "files": [str(path) for path in (Path("/run/registry-auth"), Path("/run/secrets"))
+              if path.exists()],
+    "uid": os.getuid(),
+    "capabilities": next(line.split()[1] for line in open("/proc/self/status")
+                         if line.startswith("CapEff")),
+    "writes_code": os.access("/app/ml_assets/definitions.py", os.W_OK),
+}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(platform: PlatformCase) -> str:
+    """A run that trains the model iris; its container may still be there."""
+    return platform.train()
+
+
+def test_a_run_has_no_socket_no_credentials_and_no_rights(
+    platform: PlatformCase, trained: str
+) -> None:
+    container = platform.run_container(trained)
+    seen = json.loads(docker("exec", container, "python", "-c", LOOK))
+    assert seen == {
+        "sockets": [],
+        "docker": [],
+        "variables": [],
+        "files": [],
+        "uid": 1000,
+        "capabilities": "0000000000000000",
+        "writes_code": False,
+    }
+
+
+def test_the_run_is_executed_in_the_training_image(platform: PlatformCase, trained: str) -> None:
+    container = platform.run_container(trained)
+    image = docker("inspect", "--format", "{{.Config.Image}}", container)
+    assert image.startswith("ml-assets-train:")
+
+
+def test_the_model_is_trained_and_promoted(platform: PlatformCase, trained: str) -> None:
+    assert platform.wait_for_end(trained).status == "SUCCESS"
+    assert platform.registry.require("iris", "production").version == 1
+
+
+def test_the_promoted_model_is_released_by_itself(platform: PlatformCase, trained: str) -> None:
+    platform.released("iris:v1")
+    tags = platform.registry.version("iris", 1).tags
+    reference = f"{platform.settings['RELEASE_REGISTRY']}/iris:v1"
+    assert tags["image"] == reference
+    docker("pull", reference)
+    digests = json.loads(docker("inspect", "--format", "{{json .RepoDigests}}", reference))
+    assert any(digest.endswith(tags["image_digest"]) for digest in digests)
+
+
+def test_the_image_answers_without_any_network(platform: PlatformCase, trained: str) -> None:
+    image = platform.registry.version("iris", 1).tags["image"]
+    example = platform.registry.example(platform.registry.version("iris", 1))
+    options = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--user=1000")
+    service = docker("run", "--detach", "--rm", *options, image)
+    try:
+        until(
+            lambda: docker("inspect", "--format", "{{.State.Health.Status}}", service) == "healthy",
+            seconds=60,
+            what="the service",
+        )
+        answer = ask(service, example.model_dump_json())
+    finally:
+        docker("stop", "--time", "3", service)
+    assert answer["model"] == {"name": "iris", "version": "1"}
+    assert answer["predictions"] == ["setosa"] * len(answer["predictions"])
+
+
+def ask(container: str, body: str) -> dict[str, object]:
+    ended = subprocess.run(
+        ["docker", "exec", "--interactive", container, "python", "-c", ASK],
+        input=body, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answer: dict[str, object] = json.loads(ended.stdout)
+    return answer
+
+
+def test_ended_run_containers_are_removed_and_their_output_is_kept(
+    platform: PlatformCase, trained: str
+) -> None:
+    until(lambda: platform.run_containers() == [], seconds=30, what="the removal of run containers")
+    kept = platform.compose("exec", "-T", "run-keeper", "find", "/var/lib/dagster/storage").stdout
+    assert any(trained in line and "container-" in line for line in kept.splitlines())
+
+
+def test_only_intended_ports_are_published(platform: PlatformCase) -> None:
+    names = docker("ps", "--filter", f"name={platform.name}", "--format", "{{.Names}} {{.Ports}}")
+    published = {
+        line.split()[0].removeprefix(f"{platform.name}-").removesuffix("-1")
+        for line in names.splitlines()
+        if "->" in line
+    }
+    assert published == {"webserver", "mlflow", "registry"}
+    assert all("127.0.0.1:" in line for line in names.splitlines() if "->" in line)
+
+
+@pytest.mark.parametrize("service", ["webserver", "mlflow", "postgres", "code-training"])
+def test_no_service_but_the_daemon_and_the_keeper_has_the_engines_socket(
+    platform: PlatformCase, service: str
+) -> None:
+    mounts = docker("inspect", "--format", "{{json .Mounts}}", platform.container(service))
+    assert "docker.sock" not in mounts
+
+
+def test_the_one_shot_train_exits_with_the_runs_result(platform: PlatformCase) -> None:
+    ended = platform.compose("run", "--rm", "--no-deps", "train", MODEL="iris")
+    assert "Promoted iris v2" in ended.stdout
+    refused = platform.compose("run", "--rm", "--no-deps", "train", check=False, MODEL="nothing")
+    assert refused.returncode == 1
+    assert "nothing_train can't be launched" in refused.stderr
+
+
+def test_feast_serves_what_a_run_has_ingested(platform: PlatformCase) -> None:
+    run = platform.dagster.launch("transformer_temperature_ingest", {"source": SIMULATED})
+    assert platform.wait_for_end(run).status == "SUCCESS"
+    platform.compose("--profile", "feast", "up", "--detach", "--wait", "--no-deps", "feast")
+    try:
+        answer = online_features(platform, entities=["1", "2", "nobody"])
+    finally:
+        platform.compose("rm", "--stop", "--force", "feast")
+    names = answer["metadata"]["feature_names"]
+    latest = dict(zip(names, answer["results"], strict=True))["OT_lag_0"]
+    assert latest["statuses"][:2] == ["PRESENT", "PRESENT"]
+    assert latest["statuses"][2] != "PRESENT"
+    assert all(-40 < value < 140 for value in latest["values"][:2])
+
+
+def online_features(platform: PlatformCase, *, entities: list[str]) -> dict[str, Any]:
+    """What Feast's server answers for the one feature view that there is."""
+    view = read_spec("transformer_temperature").feature_view
+    body = {"features": [f"{view}:OT_lag_0"], "entities": {"entity": entities}}
+    url = f"http://localhost:{platform.settings['FEAST_PORT']}/get-online-features"
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        answer: dict[str, Any] = json.load(reply)
+    return answer

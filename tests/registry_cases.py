@@ -1,0 +1,56 @@
+"""A model in a real registry of MLflow, and what can happen to its alias `production`."""
+
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+
+from ml_assets.resources.registry import Alias, ModelRegistry, RegisteredVersion
+
+START = datetime(2026, 1, 2, 3, 4, 5, 123456, UTC)
+
+
+class Shelf:
+    """The versions of one model; each promotion is a second after the one before."""
+
+    def __init__(self, registry: ModelRegistry, name: str = "oven", *, versions: int = 3) -> None:
+        self.registry = registry
+        self.name = name
+        self._times = (START + timedelta(seconds=number) for number in itertools.count())
+        for _ in range(versions):
+            registry.register("/nowhere", name=name, run_id=32 * "a", tags={"data_version": "d"})
+
+    def version(self, number: int) -> RegisteredVersion:
+        """A version as the registry has it now."""
+        return self.registry.version(self.name, number)
+
+    def points_at(self, alias: Alias) -> int | None:
+        """The version that an alias points at."""
+        found = self.registry.by_alias(self.name, alias)
+        return found.version if found else None
+
+    @property
+    def live(self) -> int | None:
+        """The version in production."""
+        return self.points_at("production")
+
+    def record(self, number: int, *, before: int | None = None) -> str:
+        """The record of a promotion that is made now."""
+        when = next(self._times).isoformat()
+        return json.dumps({"from_version": before, "to_version": number, "when": when})
+
+    def promote(self, *numbers: int) -> None:
+        """Promotes versions, one after the other."""
+        for number in numbers:
+            before = self.live
+            record = self.record(number, before=before)
+            self.registry.promote(self.version(number), previous=before, record=record)
+
+    def promote_half(self, number: int) -> None:
+        """Promotes a version, but for the move of the alias."""
+        before = self.live
+        self.promote(number)
+        self.hand_move(before)
+
+    def hand_move(self, number: int | None) -> None:
+        """Moves the alias, or deletes it, without a record."""
+        self.registry._point(self.name, "production", number)
