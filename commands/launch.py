@@ -1,27 +1,17 @@
 """Launches a job of a model on the platform and follows it to its end: `make train`."""
 
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from commands.arguments import job_parser, run_config
 from commands.console import say
-from commands.failures import FAILED_CHECK, RunFailedError
-from commands.platform import News, Platform, PlatformError
-from commands.steps import print_step
+from commands.following import follow, run_page
+from commands.platform import Platform
 from serving.runtime.errors import SpecError
 
 JOBS = ("train", "evaluate", "tune", "ingest")
 DEFAULT_URL = "http://localhost:3070"
-ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-RETRIED_AS = "dagster/auto_retry_run_id"
-WILL_RETRY = "dagster/will_retry"
-POLL_SECONDS = 0.3
-PATIENCE_SECONDS = 60
-"""How long the webserver may be away while a run is followed."""
 DATA = "data"
 """The directory of users' files in the containers of runs."""
 
@@ -34,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     platform = Platform(os.environ.get("DAGSTER_URL") or DEFAULT_URL)
     job = f"{options.model}_{options.job}"
     run = platform.launch(job, config)
-    say(title=job, text=f"  {_page(platform, run)}")
+    say(title=job, text=f"  {run_page(platform, run)}")
     follow(platform, run)
     _finish(options.model, options.job)
 
@@ -54,126 +44,11 @@ def _check_source(source: str) -> None:
         )
 
 
-def follow(platform: Platform, run: str) -> None:
-    """Prints the steps of a run as they end, and those of the run that Dagster retries it as.
-
-    Ctrl-C cancels the run.
-
-    Raises:
-        RunFailedError: The run failed or was cancelled.
-        PlatformError: The webserver is away for too long.
-    """
-    try:
-        news = _follow(platform, run)
-        while news.status == "FAILURE" and (retry := _retry_of(platform, run, news)):
-            say(f"  the run broke off; Dagster tries once more: {_page(platform, retry)}")
-            run, news = retry, _follow(platform, retry)
-    except KeyboardInterrupt:
-        platform.cancel(run)
-        raise
-    if news.status != "SUCCESS":
-        raise RunFailedError(f"the run ended as {news.status.lower()}: {_page(platform, run)}")
-
-
-def _retry_of(platform: Platform, run: str, news: News) -> str | None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while news.tags.get(WILL_RETRY) == "true" and time.monotonic() < deadline:
-        if RETRIED_AS in news.tags:
-            return news.tags[RETRIED_AS]
-        time.sleep(POLL_SECONDS)
-        news = platform.news(run, after=news.cursor)
-    return None
-
-
-@dataclass
-class Steps:
-    """What is known of the steps of a run, from its events."""
-
-    started: dict[str, float] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-
-    def tell(self, event: Mapping[str, Any]) -> None:
-        """Takes an event; prints a line where a step or the wait for the container ends."""
-        kind, seconds = event["__typename"], float(event.get("timestamp", 0)) / 1000
-        step = (event.get("stepKey") or "run").split("__", 1)[-1]
-        if kind in {"RunEnqueuedEvent", "ExecutionStepStartEvent"}:
-            self.started["container" if kind == "RunEnqueuedEvent" else step] = seconds
-        elif kind == "RunStartEvent":
-            self._end("container", "started", seconds)
-        elif kind == "ExecutionStepSuccessEvent":
-            self._end(step, "done", seconds)
-        elif kind in {"ExecutionStepFailureEvent", "RunFailureEvent"}:
-            self._end(step, "failed", seconds)
-            self.reasons += [] if step == "run" and self.reasons else _reasons(step, event)
-        elif kind == "AssetCheckEvaluationEvent":
-            self.reasons += _failed_gate(event["evaluation"])
-
-    def _end(self, step: str, outcome: str, seconds: float) -> None:
-        if step in self.started:
-            print_step(step, outcome, seconds=seconds - self.started.pop(step))
-
-
-def _follow(platform: Platform, run: str) -> News:
-    """Follows one run to its end.
-
-    Raises:
-        RunFailedError: It failed in a step that says why.
-    """
-    steps = Steps()
-    news = _patiently(platform, run, None)
-    while True:
-        for event in news.events:
-            steps.tell(event)
-        if news.status in ENDED and not news.events:
-            break
-        time.sleep(POLL_SECONDS)
-        news = _patiently(platform, run, news.cursor)
-    if steps.reasons and news.tags.get(WILL_RETRY) != "true" and news.status != "SUCCESS":
-        raise RunFailedError("\n".join([*steps.reasons, f"({_page(platform, run)})"]))
-    return news
-
-
-def _patiently(platform: Platform, run: str, cursor: str | None) -> News:
-    """The news of a run, also from a webserver that is away for a moment."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return platform.news(run, after=cursor)
-        except PlatformError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(POLL_SECONDS)
-
-
-def _reasons(step: str, event: Mapping[str, Any]) -> Iterator[str]:
-    told, error = event.get("failureMetadata"), event.get("error")
-    if told and told["description"]:
-        yield f"{step}: {told['description']}"
-    elif error and FAILED_CHECK not in error["message"]:
-        yield f"{step}: {[error, *error['causes']][-1]['message'].strip()}"
-
-
-def _failed_gate(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    if not evaluation["success"] and evaluation["severity"] == "ERROR":
-        yield f"{evaluation['checkName']}: {evaluation['description']}"
-
-
-def _page(platform: Platform, run: str) -> str:
-    return f"{os.environ.get('DAGSTER_PUBLIC_URL') or platform.url}/runs/{run}"
-
-
 def _finish(model: str, job: str) -> None:
     """Prints what came of a job; the state directory is mounted here too."""
-    from commands import summary  # noqa: PLC0415  imports take seconds
+    from commands.summary import print_results  # noqa: PLC0415  imports take seconds
     from ml_assets.settings import Settings  # noqa: PLC0415
 
-    settings = Settings.from_environment()
-    if job == "tune":
-        summary.print_search(model, settings)
-    if job in {"train", "evaluate"}:
-        summary.print_metrics(model, settings)
-    if job == "evaluate":
-        summary.print_evaluation(model, settings)
+    print_results(model, job, Settings.from_environment())
     if job == "train":
-        summary.print_promotion(model, settings)
-        say("\nIts service is built, proved and pushed now, as a run of the job `release`.")
+        say("\nIts service is built, proved and pushed now, by a run of the job `release`.")

@@ -13,12 +13,11 @@ SECONDS = 30
 """How long the webserver may take for an answer."""
 LOCATION = "ml_assets"
 
-_LAUNCH = (
-    """
-mutation($job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
+_LAUNCH = """
+mutation($location: String!, $job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
   launchRun(executionParams: {
     selector: {
-      repositoryLocationName: "%s", repositoryName: "__repository__", jobName: $job
+      repositoryLocationName: $location, repositoryName: "__repository__", jobName: $job
     },
     runConfigData: $config, executionMetadata: {tags: $tags}
   }) {
@@ -29,8 +28,6 @@ mutation($job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
   }
 }
 """
-    % LOCATION
-)  # noqa: UP031  braces are GraphQL's own
 
 _FOLLOW = """
 query($run: ID!, $cursor: String) {
@@ -93,9 +90,20 @@ class Platform:
     url: str
 
     def launch(
-        self, job: str, config: Mapping[str, object], *, tags: Mapping[str, str] | None = None
+        self,
+        job: str,
+        config: Mapping[str, object],
+        *,
+        location: str = LOCATION,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Puts a run of a job into the queue.
+
+        Args:
+            job: Name of the job.
+            config: The run's configuration.
+            location: The code location of the job.
+            tags: The run's tags.
 
         Returns:
             The run's id.
@@ -104,7 +112,7 @@ class Platform:
             PlatformError: There is no such job, or the configuration is wrong.
         """
         pairs = [{"key": key, "value": value} for key, value in (tags or {}).items()]
-        variables = {"job": job, "config": dict(config), "tags": pairs}
+        variables = {"location": location, "job": job, "config": dict(config), "tags": pairs}
         answer = self.ask(_LAUNCH, variables)["launchRun"]
         if "run" in answer:
             return str(answer["run"]["runId"])

@@ -16,14 +16,7 @@ from commands.console import say
 from commands.failures import raise_failure
 from commands.progress import step_lines
 from commands.release import ask_one_forecast, build, promoted
-from commands.summary import (
-    print_evaluation,
-    print_metrics,
-    print_next_steps,
-    print_online_features,
-    print_promotion,
-    print_search,
-)
+from commands.summary import print_next_steps, print_online_features, print_results
 from ml_assets.components.model_pipeline import JOBS
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
@@ -100,17 +93,11 @@ def _instance() -> dg.DagsterInstance:
 
 
 def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> None:
-    if job == "tune":
-        print_search(model, settings)
-    if job in {"train", "evaluate"}:
-        print_metrics(model, settings)
-    if job == "evaluate":
-        print_evaluation(model, settings)
+    print_results(model, job, settings)
     if job == "ingest":
         (stored,) = result.asset_materializations_for_node(f"{model}__online_features")
         print_online_features(model, str(stored.metadata["entities"].value), settings)
     if job == "train":
-        print_promotion(model, settings)
         version = promoted(model, settings)
         ask_one_forecast(build(version, settings), version, settings)
         print_next_steps(model, settings)

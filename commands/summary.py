@@ -15,6 +15,18 @@ from ml_assets.resources.storage import Record, Storage
 from ml_assets.settings import Settings
 
 
+def print_results(model: str, job: str, settings: Settings) -> None:
+    """Prints what a job has left in the state directory."""
+    if job == "tune":
+        print_search(model, settings)
+    if job in {"train", "evaluate"}:
+        print_metrics(model, settings)
+    if job == "evaluate":
+        print_evaluation(model, settings)
+    if job == "train":
+        print_promotion(model, settings)
+
+
 def print_metrics(model: str, settings: Settings) -> None:
     """Prints the metrics of the candidate beside production and the baselines."""
     say()

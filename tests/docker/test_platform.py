@@ -135,11 +135,26 @@ def test_no_service_but_the_daemon_and_the_keeper_has_the_engines_socket(
 
 
 def test_the_one_shot_train_exits_with_the_runs_result(platform: PlatformCase) -> None:
-    ended = platform.compose("run", "--rm", "--no-deps", "train", MODEL="iris")
+    ended = platform.compose("--profile", "train", "run", "--rm", "train", MODEL="iris")
     assert "Promoted iris v2" in ended.stdout
-    refused = platform.compose("run", "--rm", "--no-deps", "train", check=False, MODEL="nothing")
-    assert refused.returncode == 1
-    assert "nothing_train can't be launched" in refused.stderr
+
+
+def test_a_job_that_there_is_not_is_a_sentence(platform: PlatformCase) -> None:
+    ended = launched(platform, "nothing")
+    assert ended.returncode == 1
+    assert "nothing_train can't be launched" in ended.stderr
+
+
+def test_a_failed_run_ends_with_what_its_step_says(platform: PlatformCase) -> None:
+    ended = launched(platform, "iris", "--source", "data/missing.csv")
+    assert ended.returncode == 1
+    assert "error: dataset: " in ended.stderr
+    assert "missing.csv" in ended.stderr
+
+
+def launched(platform: PlatformCase, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ("python", "-m", "commands", "launch", *arguments)
+    return platform.compose("run", "--rm", "--no-deps", "-T", "train", *command, check=False)
 
 
 def test_feast_serves_what_a_run_has_ingested(platform: PlatformCase) -> None:
