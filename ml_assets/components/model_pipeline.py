@@ -193,6 +193,8 @@ class ModelPipeline(dg.Component):
             selection=dg.AssetSelection.assets(*(self._key(asset) for asset in assets)),
             config=job_config(self.spec.name, assets),
             description=f"{' -> '.join(assets)} of {self.spec.name}",
+            # Runs with the same tag wait for each other on the platform (dagster.yaml).
+            tags={"model": self.spec.name},
             executor_def=dg.in_process_executor,
         )
 

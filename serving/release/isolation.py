@@ -21,6 +21,8 @@ PORT = 8000
 OWNER = "ml-assets.proof"
 """Label of a container or network: the host and the process that it is for."""
 LOG_LINES = 20
+CONTAINER_ID = re.compile("[0-9a-f]{12,64}")
+"""The host name of a container, unless it was given another one."""
 HARDENED = (
     "--read-only",
     "--tmpfs=/tmp",
@@ -153,9 +155,12 @@ def _left_over(*listing: str) -> list[str]:
 
 
 def _is_alive(owner: str) -> bool:
+    """Whether an owner is there; one on a host is believed to be, unless it is this very host."""
     host, _, process = owner.rpartition("/")
     if host == socket.gethostname():
         return Path("/proc", process).exists()
+    if CONTAINER_ID.fullmatch(host) is None:
+        return True
     with suppress(GoneError):
         return _inspect(host, "{{.State.Running}}") == "true"
     return False
@@ -164,7 +169,7 @@ def _is_alive(owner: str) -> bool:
 def _own_container() -> str | None:
     """Id of the container that this process runs in, which is its host name there."""
     host = socket.gethostname()
-    if re.fullmatch("[0-9a-f]{12,64}", host) is None:
+    if CONTAINER_ID.fullmatch(host) is None:
         return None
     with suppress(GoneError):
         return _inspect(host, "{{.Id}}")

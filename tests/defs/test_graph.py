@@ -48,3 +48,9 @@ def test_the_gates_come_before_the_promotion(definitions: dg.Definitions) -> Non
     gates = graph.get(dg.AssetKey(["iris", "evaluation"])).check_keys
     assert gates
     assert all(graph.get(gate).blocking for gate in gates)
+
+
+def test_runs_of_one_model_wait_for_each_other(definitions: dg.Definitions) -> None:
+    # By this tag, in dagster.yaml.
+    assert definitions.resolve_job_def("iris_train").tags["model"] == "iris"
+    assert definitions.resolve_job_def("iris_evaluate").tags["model"] == "iris"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -82,11 +83,11 @@ class TestSettings:
     ) -> None:
         for name in ("RELEASE_REGISTRY", "SERVE_IMAGE", "SERVE_SKLEARN_IMAGE"):
             monkeypatch.delenv(name, raising=False)
-        found = ReleaseSettings.from_environment()
+        found, tag = ReleaseSettings.from_environment(), version("ml-assets")
         assert (found.registry, found.serve_image, found.serve_sklearn_image) == (
             "localhost:5050",
-            "ml-assets-serve:0.1.0",
-            "ml-assets-serve-sklearn:0.1.0",
+            f"ml-assets-serve:{tag}",
+            f"ml-assets-serve-sklearn:{tag}",
         )
 
     def test_a_registry_may_end_with_a_slash(

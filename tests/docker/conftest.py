@@ -9,7 +9,8 @@ from serving.golden import GoldenRequest
 from serving.release.image import ServiceImage
 from serving.release.packaging import BuiltBento, build_bento
 from serving.runtime.model import Model
-from tests.docker.image_cases import FAMILY, build, engine, golden_requests
+from tests.docker.engine import engine
+from tests.docker.image_cases import FAMILY, build, golden_requests
 from tests.docker.platform import PlatformCase
 from tests.unit.model_cases import forecast_model
 
@@ -32,11 +33,9 @@ def oven_golden(oven: Path) -> list[GoldenRequest]:
 def oven_bento(oven: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltBento]:
     """Its Bento; the images that tests build of it and of its copies are removed at the end."""
     yield build_bento(oven, version="3", bento_home=tmp_path_factory.mktemp("bentoml"))
-    left = engine(
-        "image", "ls", f"--filter=reference={FAMILY}/*", "--format={{.Repository}}:{{.Tag}}"
-    )
+    left = engine("image", "ls", "--quiet", "--no-trunc", f"--filter=reference={FAMILY}/*")
     if left:
-        engine("image", "rm", "--force", *left.split())
+        engine("image", "rm", "--force", *{*left.split()})
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +47,7 @@ def oven_image(oven_bento: BuiltBento) -> ServiceImage:
 @pytest.fixture(scope="session")
 def platform() -> Iterator[PlatformCase]:
     """A platform that tests share; what one breaks it mends."""
-    case = PlatformCase.create()
+    case = PlatformCase.create("ml-assets-test")
     try:
         case.up()
         yield case

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from serving.release.packaging import BuiltBento
 from serving.release.settings import ReleaseSettings
 from serving.runtime.model import Model
 from serving.runtime.served import ServedModel
+from tests.docker.engine import engine
 
 BASE = ReleaseSettings.from_environment().serve_image
 FAMILY = f"ml-assets-tests-{uuid.uuid4().hex[:8]}"
@@ -28,14 +28,6 @@ OLD_XGBOOST = "2.1.4"
 
 Change = Callable[[Path], None]
 """Changes the source directory of a Bento."""
-
-
-def engine(*arguments: str, text: str | None = None) -> str:
-    """What the command line `docker` prints; not the code that is tested."""
-    command = ["docker", *arguments]
-    ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.strip()
 
 
 def build(bento: BuiltBento, tag: str, *, base: str = BASE) -> ServiceImage:

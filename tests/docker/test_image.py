@@ -14,7 +14,8 @@ from serving.release.engine import EngineError
 from serving.release.image import BASE as BASE_LABEL
 from serving.release.image import BENTO, GIT_COMMIT, VERSION, ImageError, ServiceImage, build_image
 from serving.release.packaging import BuiltBento
-from tests.docker.image_cases import BASE, FAMILY, LABELS, build, changed, derived, engine
+from tests.docker.engine import engine
+from tests.docker.image_cases import BASE, FAMILY, LABELS, build, changed, derived
 
 pytestmark = pytest.mark.docker
 

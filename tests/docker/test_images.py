@@ -7,7 +7,8 @@ import tomllib
 
 import pytest
 
-from tests.docker.platform import ROOT, docker
+from tests.conftest import ROOT
+from tests.docker.engine import engine
 
 pytestmark = pytest.mark.docker
 
@@ -25,7 +26,7 @@ for place in (os.environ["HOME"], "/var/lib/ml_assets", "/var/lib/dagster/storag
 def run(image: str, *command: str, user: str = "1000:0") -> str:
     """What a command prints in a container of an image."""
     name = f"ml-assets-{image}:{VERSION}"
-    return docker("run", "--rm", "--network=none", f"--user={user}", name, *command)
+    return engine("run", "--rm", "--network=none", f"--user={user}", name, *command)
 
 
 def modules(image: str, *names: str) -> set[str]:
@@ -37,7 +38,7 @@ def modules(image: str, *names: str) -> set[str]:
 
 @pytest.mark.parametrize("image", ALL)
 def test_an_image_runs_as_a_user_without_rights_and_as_any_other_of_group_0(image: str) -> None:
-    assert docker("inspect", "--format", "{{.Config.User}}", f"ml-assets-{image}:{VERSION}") == (
+    assert engine("inspect", "--format", "{{.Config.User}}", f"ml-assets-{image}:{VERSION}") == (
         "1000:0"
     )
     run(image, "python", "-c", WRITE)
@@ -53,7 +54,7 @@ def test_an_image_has_no_compiler_no_git_and_no_installer(image: str) -> None:
 @pytest.mark.parametrize("image", ALL)
 def test_an_image_says_what_it_is_and_checks_its_health(image: str) -> None:
     config = json.loads(
-        docker("inspect", "--format", "{{json .Config}}", f"ml-assets-{image}:{VERSION}")
+        engine("inspect", "--format", "{{json .Config}}", f"ml-assets-{image}:{VERSION}")
     )
     assert config["Labels"]["org.opencontainers.image.version"] == VERSION
     assert len(config["Labels"]["org.opencontainers.image.revision"]) >= 40

@@ -17,11 +17,13 @@ from serving.release.image import ServiceImage
 from serving.release.isolation import OWNER, Isolated, isolated, remove_leftovers
 from serving.release.packaging import BuiltBento
 from serving.release.parity import ParityError, prove
-from tests.docker.image_cases import BASE, FAMILY, LABELS, engine
+from tests.conftest import ROOT
+from tests.docker.engine import engine
+from tests.docker.image_cases import BASE, FAMILY, LABELS
 
 pytestmark = pytest.mark.docker
 
-ROOT = Path(__file__).parents[2]
+
 RELEASE = BASE.replace("ml-assets-serve:", "ml-assets-release:")
 SOCKET = "/var/run/docker.sock"
 LEAVE = """
@@ -169,6 +171,15 @@ def test_a_process_in_a_container_releases_too(
     oven_image: ServiceImage, release_it: list[str]
 ) -> None:
     assert engine("run", *release_it) == f"{oven_image.id} 500"
+
+
+def test_a_process_in_a_container_leaves_the_proofs_of_its_host_alone(
+    oven_image: ServiceImage, release_it: list[str]
+) -> None:
+    with other_process(oven_image.id) as process:
+        assert engine("run", *release_it) == f"{oven_image.id} 500"
+        assert len(used_by(process.pid)) == 2
+    remove_leftovers()
 
 
 def test_a_service_that_cannot_be_reached_from_here_is_not_to_blame(release_it: list[str]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.docker.platform import PlatformCase, docker, until
+from tests.docker.engine import engine
+from tests.docker.platform import PlatformCase, until
 from tests.integration.workplace import SIMULATED, read_spec
 
 pytestmark = pytest.mark.docker
@@ -47,7 +48,7 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
     platform: PlatformCase, trained: str
 ) -> None:
     container = platform.run_container(trained)
-    seen = json.loads(docker("exec", container, "python", "-c", LOOK))
+    seen = json.loads(engine("exec", container, "python", "-c", LOOK))
     assert seen == {
         "sockets": [],
         "docker": [],
@@ -61,7 +62,7 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
 
 def test_the_run_is_executed_in_the_training_image(platform: PlatformCase, trained: str) -> None:
     container = platform.run_container(trained)
-    image = docker("inspect", "--format", "{{.Config.Image}}", container)
+    image = engine("inspect", "--format", "{{.Config.Image}}", container)
     assert image.startswith("ml-assets-train:")
 
 
@@ -75,8 +76,8 @@ def test_the_promoted_model_is_released_by_itself(platform: PlatformCase, traine
     tags = platform.registry.version("iris", 1).tags
     reference = f"{platform.settings['RELEASE_REGISTRY']}/iris:v1"
     assert tags["image"] == reference
-    docker("pull", reference)
-    digests = json.loads(docker("inspect", "--format", "{{json .RepoDigests}}", reference))
+    engine("pull", reference)
+    digests = json.loads(engine("inspect", "--format", "{{json .RepoDigests}}", reference))
     assert any(digest.endswith(tags["image_digest"]) for digest in digests)
 
 
@@ -84,26 +85,23 @@ def test_the_image_answers_without_any_network(platform: PlatformCase, trained: 
     image = platform.registry.version("iris", 1).tags["image"]
     example = platform.registry.example(platform.registry.version("iris", 1))
     options = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--user=1000")
-    service = docker("run", "--detach", "--rm", *options, image)
+    service = engine("run", "--detach", "--rm", *options, image)
     try:
         until(
-            lambda: docker("inspect", "--format", "{{.State.Health.Status}}", service) == "healthy",
+            lambda: engine("inspect", "--format", "{{.State.Health.Status}}", service) == "healthy",
             seconds=60,
             what="the service",
         )
         answer = ask(service, example.model_dump_json())
     finally:
-        docker("stop", "--time", "3", service)
+        engine("stop", "--time", "3", service)
     assert answer["model"] == {"name": "iris", "version": "1"}
     assert answer["predictions"] == ["setosa"] * len(answer["predictions"])
 
 
 def ask(container: str, body: str) -> dict[str, object]:
-    ended = subprocess.run(
-        ["docker", "exec", "--interactive", container, "python", "-c", ASK],
-        input=body, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    answer: dict[str, object] = json.loads(ended.stdout)
+    printed = engine("exec", "--interactive", container, "python", "-c", ASK, text=body)
+    answer: dict[str, object] = json.loads(printed)
     return answer
 
 
@@ -116,7 +114,7 @@ def test_ended_run_containers_are_removed_and_their_output_is_kept(
 
 
 def test_only_intended_ports_are_published(platform: PlatformCase) -> None:
-    names = docker("ps", "--filter", f"name={platform.name}", "--format", "{{.Names}} {{.Ports}}")
+    names = engine("ps", "--filter", f"name={platform.name}", "--format", "{{.Names}} {{.Ports}}")
     published = {
         line.split()[0].removeprefix(f"{platform.name}-").removesuffix("-1")
         for line in names.splitlines()
@@ -130,7 +128,7 @@ def test_only_intended_ports_are_published(platform: PlatformCase) -> None:
 def test_no_service_but_the_daemon_and_the_keeper_has_the_engines_socket(
     platform: PlatformCase, service: str
 ) -> None:
-    mounts = docker("inspect", "--format", "{{json .Mounts}}", platform.container(service))
+    mounts = engine("inspect", "--format", "{{json .Mounts}}", platform.container(service))
     assert "docker.sock" not in mounts
 
 

@@ -1,0 +1,145 @@
+"""A platform of its own: docker-compose.yml under other names and on free ports, then removed."""
+
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from commands.platform import Platform
+from ml_assets.resources.registry import ModelRegistry
+from run_containers.labels import PLATFORM_LABEL
+from serving.release.engine import docker
+from serving.runtime.errors import MLAssetsError
+
+ROOT = Path(__file__).parents[1]
+SOCKET = Path("/var/run/docker.sock")
+PASSWORDS = ("POSTGRES", "DAGSTER_DB", "MLFLOW_DB", "FEAST_DB")
+SERVICES = ("DAGSTER", "MLFLOW", "REGISTRY", "FEAST")
+COMMAND_SECONDS = 600
+
+_RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) {
+  ... on Runs { results { runId status tags { key value } } } } }"""
+
+
+class ComposeError(MLAssetsError):
+    """`docker compose` has failed; the message has what it printed."""
+
+
+@dataclass(frozen=True)
+class OwnPlatform:
+    """A platform that touches nothing of another one.
+
+    Attributes:
+        settings: The variables that docker-compose.yml reads.
+    """
+
+    settings: Mapping[str, str]
+
+    @classmethod
+    def create(cls, prefix: str) -> Self:
+        """Settings with a new name that begins with ``prefix``; nothing is started yet."""
+        name = f"{prefix}-{secrets.token_hex(4)}"
+        ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+        return cls(
+            {
+                "PLATFORM_NAME": name,
+                "PLATFORM_NETWORK": f"{name}-network",
+                "DOCKER_GID": str(SOCKET.stat().st_gid),
+                "RELEASE_REGISTRY": f"localhost:{ports['REGISTRY']}",
+                "PWD": str(ROOT),
+                **{f"{service}_PORT": str(port) for service, port in ports.items()},
+                **{f"{user}_PASSWORD": secrets.token_hex(16) for user in PASSWORDS},
+            }
+        )
+
+    @property
+    def name(self) -> str:
+        """Prefix of the names of its containers and volumes."""
+        return self.settings["PLATFORM_NAME"]
+
+    @property
+    def dagster(self) -> Platform:
+        """Its Dagster."""
+        return Platform(f"http://localhost:{self.settings['DAGSTER_PORT']}")
+
+    @property
+    def registry(self) -> ModelRegistry:
+        """MLflow's model registry."""
+        return ModelRegistry(tracking_uri=self.tracking_uri)
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow's server answers."""
+        return f"http://localhost:{self.settings['MLFLOW_PORT']}"
+
+    def compose(
+        self, *arguments: str, check: bool = True, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `docker compose` on it; an .env of this directory is not read.
+
+        Args:
+            arguments: What stands after `docker compose`.
+            check: Whether a failure is an error.
+            settings: More variables for this command.
+
+        Raises:
+            ComposeError: It has failed, and that is to be an error.
+        """
+        passed_on = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+        ended = subprocess.run(
+            ["docker", "compose", "--env-file", os.devnull, *arguments],  # noqa: S607
+            cwd=ROOT,
+            env={**passed_on, **self.settings, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
+        if check and ended.returncode != 0:
+            raise ComposeError(
+                f"docker compose {' '.join(arguments)} has failed:\n{ended.stdout}{ended.stderr}"
+            )
+        return ended
+
+    def up(self) -> None:
+        """Starts it and waits until every service is healthy."""
+        self.compose("up", "--detach", "--wait")
+
+    def remove(self) -> None:
+        """Removes it with all that it made: containers of runs, volumes, network."""
+        runs = docker("ps", "--all", "--quiet", f"--filter=label={PLATFORM_LABEL}={self.name}")
+        if runs:
+            docker("rm", "--force", *runs.split())
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "3")
+
+    def runs(self, job: str) -> list[dict[str, Any]]:
+        """All runs of a job, newest first: ``runId``, ``status`` and ``tags``."""
+        found = self.dagster.ask(_RUNS, {"job": job})["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+
+@contextmanager
+def own_platform(prefix: str) -> Iterator[OwnPlatform]:
+    """A platform that runs until the block ends."""
+    platform = OwnPlatform.create(prefix)
+    try:
+        platform.up()
+        yield platform
+    finally:
+        platform.remove()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine on which nothing listens."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
