@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import mlflow.models
 import numpy as np
 import pytest
@@ -48,14 +49,10 @@ def run(promoted: Workplace) -> Run:
 @pytest.fixture(scope="module")
 def artifact(promoted: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What MLflow keeps of that version."""
-    uri = promoted.registry.tracking_uri
-    found = download_artifacts(
-        f"models:/{TRANSFORMER}/1",
-        dst_path=str(tmp_path_factory.mktemp("artifact")),
-        tracking_uri=uri,
-        registry_uri=uri,
-    )
-    return Path(found)
+    # An argument of that name does not reach the registry.
+    mlflow.set_tracking_uri(promoted.registry.tracking_uri)
+    place = tmp_path_factory.mktemp("artifact")
+    return Path(download_artifacts(f"models:/{TRANSFORMER}/1", dst_path=str(place)))
 
 
 def _images(place: Workplace, run: Run, folder: str) -> set[str]:

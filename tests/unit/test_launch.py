@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.own_platform import free_ports
 from commands.following import Steps
 from commands.launch import main
 from commands.platform import Platform, PlatformError
 from serving.runtime.errors import SpecError
-from tests.docker.platform import free_ports
 
 
 def event(kind: str, *, seconds: float = 0, **fields: Any) -> dict[str, Any]:
