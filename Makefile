@@ -87,6 +87,9 @@ configured: ## Write what .env still needs: passwords, the group of the engine's
 images: ## Build all images, each within its size budget
 	@docker/build
 
+docker-build-%: ## Build one image: train, serve, release, dagster, mlflow, dev (TAG, PLATFORM)
+	@docker/build -i $* $(if $(TAG),-t $(TAG)) $(if $(PLATFORM),-p $(PLATFORM))
+
 .PHONY: train
 train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its own, and follow it
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
@@ -154,5 +157,5 @@ clean: ## Remove .venv (state stays)
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables: MODEL=%s SOURCE=path, glob or URL  CONFIG=run.yaml\n' '$(MODEL)'
