@@ -113,7 +113,7 @@ test: setup ## Run all tests that need no Docker
 check: setup ## Format, lint, types, import floors, YAML
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy ml_assets serving commands benchmarks run_containers
+	@$(BIN)/mypy ml_assets serving commands benchmarks run_containers platform_storage
 	@$(BIN)/lint-imports
 	@# dg keeps one file for each component type, so each is checked on its own
 	@for model in ml_assets/defs/*/; do $(BIN)/dg check yaml $$model || exit 1; done

@@ -25,7 +25,7 @@ from ml_assets.components.overrides import (
 from ml_assets.components.presentation import Result
 from ml_assets.core.names import gate_names
 from ml_assets.core.spec import PipelineSpec
-from ml_assets.resources.failures import failing_plainly
+from ml_assets.resources.failures import failing_plainly, judged
 from ml_assets.resources.feast import FeatureStoreResource
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Storage
@@ -225,7 +225,7 @@ class ModelPipeline(dg.Component):
                 with failing_plainly():
                     run_id = dg.AssetExecutionContext.get().run.run_id
                     given["storage"].claim(self.spec.name, run_id=run_id)
-                    return body(*context, **given)
+                    return judged(body(*context, **given))
 
             return dg.asset(
                 key=key,

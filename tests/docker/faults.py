@@ -1,4 +1,4 @@
-"""What the tests of faults share: how often each fault is tried, and how a service is taken away."""
+"""What tests of faults share: how often each is tried, and how a service is taken away."""
 
 import os
 from collections.abc import Iterator

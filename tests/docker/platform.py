@@ -40,7 +40,7 @@ class PlatformCase(OwnPlatform):
             events = self.dagster.news(run).events
             return any(
                 event["__typename"] == "ExecutionStepStartEvent"
-                and str(event["stepKey"]).endswith(f"__{step}")
+                and str(event["stepKey"]).rpartition("__")[2] == step
                 for event in events
             )
 
