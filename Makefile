@@ -101,7 +101,7 @@ down: ## Stop the platform; its data stays
 
 .PHONY: test-docker
 test-docker: setup images ## Run the tests that need a Docker Engine
-	@$(BIN)/pytest -m docker tests/docker
+	@$(BIN)/pytest -m docker tests/docker -n 2 --dist loadfile
 
 ##@ Develop
 

@@ -116,6 +116,8 @@ class OwnPlatform:
         if runs:
             docker("rm", "--force", *runs.split())
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "3")
+        # Compose does not know it: no service has it, only runs have.
+        docker("volume", "rm", "--force", f"{self.name}-releases")
 
     def runs(self, job: str) -> list[dict[str, Any]]:
         """All runs of a job, newest first: ``runId``, ``status`` and ``tags``."""

@@ -1,7 +1,8 @@
 """Dagster's storage in PostgreSQL that waits for a server which is away for a moment.
 
 Dagster by itself tries to connect for about 11 s. A run whose event can't be written then fails for
-good, if it is the event of a step, and what a step logs is lost.
+good, if it is the event of a step, and what a step logs is lost. The webserver keeps connections,
+and answers a request with an error for each that was lost with the server.
 """
 
 import time
@@ -10,8 +11,11 @@ from typing import Any
 from dagster._core.storage.config import PostgresStorageConfig
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import Dialect, event
+from psycopg2 import Error
+from sqlalchemy import Dialect, QueuePool, event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 
 PATIENCE_SECONDS = 20
 """How long one connection is tried; Dagster asks for each up to six times."""
@@ -34,9 +38,9 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: PostgresStorageConfig
     ) -> DagsterPostgresStorage:
         """The storage of ``dagster.yaml``."""
-        hook = (PGDialect_psycopg2, "do_connect", connect_patiently)
-        if not event.contains(*hook):
-            event.listen(*hook)
+        for hook in _HOOKS:
+            if not event.contains(*hook):
+                event.listen(*hook)
         return super().from_config_value(inst_data, config_value)
 
 
@@ -63,6 +67,26 @@ def connect_patiently(
         time.sleep(PAUSE_SECONDS)
 
 
+def renew_if_lost(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Looks at a connection that was kept before it is used again.
+
+    Raises:
+        InvalidatePoolError: The server has gone since; SQLAlchemy connects anew.
+    """
+    try:
+        connection.cursor().execute("SELECT 1")
+        connection.rollback()
+    except Error as error:
+        raise InvalidatePoolError from error
+
+
 def is_away(reason: str) -> bool:
     """Whether no server answers, or one that starts or stops; others refuse for good."""
     return "FATAL" not in reason or "the database system is" in reason
+
+
+_HOOKS = (
+    (PGDialect_psycopg2, "do_connect", connect_patiently),
+    (QueuePool, "checkout", renew_if_lost),
+)
+"""What happens when a process connects, and when it takes a connection that it has kept."""

@@ -157,7 +157,9 @@ class ReleaseCase:
         news = self.platform.wait_for_end(self.started(version))
         assert news.status == "FAILURE", news.status
         failed = [one for one in news.events if one["__typename"] == "ExecutionStepFailureEvent"]
-        return str(failed[0]["failureMetadata"]["description"])
+        told = failed[0]["failureMetadata"]
+        assert told, "the step says nothing in words"
+        return str(told["description"])
 
     def remove_images(self) -> None:
         """Removes all images of the model from the engine."""
@@ -195,7 +197,7 @@ def small_disk(platform: PlatformCase) -> Iterator[str]:
     """Puts the files of releases on a disk of 64 MB; yields a container that has it at /disk."""
     volume = f"{platform.name}-releases"
     until(lambda: not platform.run_containers(), seconds=60, what="the end of run containers")
-    engine("volume", "rm", volume)
+    engine("volume", "rm", "--force", volume)
     disk = ("--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=size=64m,uid=1000")
     engine("volume", "create", *disk, volume)
     image = engine("inspect", "--format={{.Config.Image}}", platform.container("code-release"))
@@ -206,8 +208,7 @@ def small_disk(platform: PlatformCase) -> Iterator[str]:
     finally:
         until(lambda: not platform.run_containers(), seconds=60, what="the end of run containers")
         engine("rm", "--force", holder)
-        engine("volume", "rm", volume)
-        engine("volume", "create", volume)
+        engine("volume", "rm", "--force", volume)
 
 
 def fill(holder: str) -> None:

@@ -6,6 +6,7 @@ the runs that wait already. All runs of a fault are launched first, and their en
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -41,6 +42,8 @@ HALF_WRITTEN = f"/var/lib/ml_assets/data/{MODEL}/.features.parquet.0123abcd~"
 """What `atomic_write` leaves if it is killed; a write of so few rows is hardly ever hit."""
 DATABASE_AWAY_IN = ("model", "dataset", "start", "evaluation", "promotion")
 DATABASE_SECONDS = 10
+ASKERS = 8
+"""Requests at a time, each of which makes the webserver take a connection."""
 BEGUN = {"STARTING", "STARTED"}
 MLFLOW_AWAY_AFTER = (0, 3, 1, 4, 2)
 """Seconds into the step `model`: it begins to log after one to three."""
@@ -172,6 +175,14 @@ def test_services_are_healthy_that_lost_the_database(
 ) -> None:
     for container in platform.compose("ps", "--all", "--format={{.Name}}").stdout.split():
         await_health(container)
+
+
+def test_webserver_answers_as_soon_as_the_database_is_back(platform: PlatformCase) -> None:
+    for _ in range(REPEATS):
+        with killed(platform, "postgres"):
+            pass
+        with ThreadPoolExecutor(ASKERS) as askers:
+            assert [*askers.map(unfinished_runs, [platform] * ASKERS)] == [[]] * ASKERS
 
 
 @pytest.fixture(scope="module")

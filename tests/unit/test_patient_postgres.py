@@ -8,9 +8,10 @@ from threading import Timer
 import psycopg2
 import pytest
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.exc import InvalidatePoolError
 
 from platform_storage import patient_postgres
-from platform_storage.patient_postgres import connect_patiently, is_away
+from platform_storage.patient_postgres import connect_patiently, is_away, renew_if_lost
 
 
 @pytest.fixture
@@ -77,3 +78,33 @@ def parameters(port: int) -> dict[str, object]:
 )
 def test_a_server_that_refuses_is_not_away(reason: str, away: bool) -> None:
     assert is_away(reason) is away
+
+
+class Kept:
+    """A connection that was kept, as far as it is looked at before it is used again."""
+
+    def __init__(self, *, lost: bool) -> None:
+        self.lost = lost
+        self.in_transaction = False
+
+    def cursor(self) -> "Kept":
+        return self
+
+    def execute(self, _statement: str) -> None:
+        if self.lost:
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        self.in_transaction = True
+
+    def rollback(self) -> None:
+        self.in_transaction = False
+
+
+def test_a_lost_connection_is_not_used_again() -> None:
+    with pytest.raises(InvalidatePoolError):
+        renew_if_lost(Kept(lost=True), None, None)
+
+
+def test_a_kept_connection_is_left_as_it_was() -> None:
+    connection = Kept(lost=False)
+    renew_if_lost(connection, None, None)
+    assert not connection.in_transaction
