@@ -81,7 +81,6 @@ up: configured images ## Build the images and start the platform (UI on port 307
 .PHONY: configured
 configured: ## Write what .env still needs: passwords, the group of the engine's socket
 	@docker/configure
-	@mkdir -p data
 
 .PHONY: images
 images: ## Build all images, each within its size budget
@@ -96,7 +95,8 @@ train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
 
 .PHONY: down
-down: ## Stop the platform; its data stays
+down: ## Stop the platform and its runs; its data stays
+	@docker ps --quiet --filter label=ml-assets.platform=$(or $(PLATFORM_NAME),ml-assets) | xargs -r docker stop --time 10 >/dev/null
 	@$(COMPOSE) --profile '*' down --remove-orphans
 
 .PHONY: test-docker

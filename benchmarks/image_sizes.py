@@ -1,12 +1,13 @@
 """Sizes of images on top of what they are built on, beside the budgets of `docker/build`."""
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.own_platform import ROOT
-from serving.release.engine import docker, find_image
+from serving.release.engine import find_image, image_size
 
 IMAGES = ("train", "release", "dagster", "mlflow", "serve", "serve-sklearn")
 MB = 1_000_000
@@ -55,16 +56,9 @@ def budgets() -> Mapping[str, int]:
     return {image: int(megabytes) * MB for image, megabytes in re.findall(r"\[(.+?)\]=(\d+)", line)}
 
 
-def image_size(name: str) -> int:
-    """Size of an image in the engine, in bytes.
-
-    Raises:
-        GoneError: The engine does not have it.
-    """
-    return int(docker("image", "inspect", "--format={{.Size}}", name))
-
-
 def version() -> str:
-    """The project's version, which is the tag of its images."""
+    """The tag of the platform's images: ``ML_ASSETS_VERSION``, or the project's version."""
+    if tag := os.environ.get("ML_ASSETS_VERSION"):
+        return tag
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])

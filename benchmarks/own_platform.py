@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOCKET = Path("/var/run/docker.sock")
 PASSWORDS = ("POSTGRES", "DAGSTER_DB", "MLFLOW_DB", "FEAST_DB")
 SERVICES = ("DAGSTER", "MLFLOW", "REGISTRY", "FEAST")
+PASSED_ON = ("HOME", "PATH", "ML_ASSETS_VERSION")
 COMMAND_SECONDS = 600
 
 _RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) {
@@ -51,7 +52,8 @@ class OwnPlatform:
                 "PLATFORM_NETWORK": f"{name}-network",
                 "DOCKER_GID": str(SOCKET.stat().st_gid),
                 "RELEASE_REGISTRY": f"localhost:{ports['REGISTRY']}",
-                "PWD": str(ROOT),
+                "DATA_DIR": str(ROOT / "data"),
+                "REGISTRY_AUTH_DIR": str(ROOT / "var" / "registry-auth"),
                 **{f"{service}_PORT": str(port) for service, port in ports.items()},
                 **{f"{user}_PASSWORD": secrets.token_hex(16) for user in PASSWORDS},
             }
@@ -90,7 +92,7 @@ class OwnPlatform:
         Raises:
             ComposeError: It has failed, and that is to be an error.
         """
-        passed_on = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         ended = subprocess.run(
             ["docker", "compose", "--env-file", os.devnull, *arguments],  # noqa: S607
             cwd=ROOT,

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.image_sizes import image_size
 from ml_assets.resources.registry import RegisteredVersion
-from serving.release.engine import docker, find_image
+from serving.release.engine import docker, find_image, image_size
 from serving.release.packaging import BuiltBento, bentoml_environment
 
 BUILD_SECONDS = 1800

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.image_sizes import image_size, platform_images, released_image, runtime_image
+from benchmarks.image_sizes import platform_images, released_image, runtime_image
 from benchmarks.own_platform import ROOT, OwnPlatform, own_platform
 from benchmarks.peers import PeerBuild, build_docker, containerize
 from benchmarks.phases import MODEL
 from benchmarks.release_tables import peer_table, release_table, size_table, training_table
 from benchmarks.rounds import Round, measure
 from ml_assets.resources.registry import RegisteredVersion
-from serving.release.engine import docker
+from serving.release.engine import docker, image_size
 from serving.release.image import RUN
 from serving.release.packaging import BuiltBento, build_bento
 

@@ -24,6 +24,10 @@ class MissingReleaseError(MLAssetsError):
     """A version that went into production is not released."""
 
 
+class BusyPlatformError(MLAssetsError):
+    """Runs go on that should have ended."""
+
+
 @dataclass(frozen=True)
 class Command:
     """A `make train` in containers.
@@ -99,6 +103,7 @@ def measure(platform: OwnPlatform, model: str, *, repeats: int) -> Iterator[Roun
         ComposeError: The command of a training failed.
         CalledProcessError: The job without containers failed.
         MissingReleaseError: A release failed, or is not there after ten minutes.
+        BusyPlatformError: Containers of runs are still there after ten minutes.
     """
     with TemporaryDirectory() as home:
         for _ in range(repeats):
@@ -135,8 +140,14 @@ def _released(platform: OwnPlatform, key: str) -> RunTimes:
 
 
 def _await_quiet(platform: OwnPlatform) -> None:
-    """Waits until the containers of runs are gone, so that what comes next has the machine."""
+    """Waits until the containers of runs are gone, so that what comes next has the machine.
+
+    Raises:
+        BusyPlatformError: They are not.
+    """
     label = f"--filter=label={PLATFORM_LABEL}={platform.name}"
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while docker("ps", "--all", "--quiet", label) and time.monotonic() < deadline:
+    while docker("ps", "--all", "--quiet", label):
+        if time.monotonic() > deadline:
+            raise BusyPlatformError(f"runs still go on after {PATIENCE_SECONDS} s")
         time.sleep(POLL_SECONDS)

@@ -37,7 +37,8 @@ def follow(platform: Platform, run: str) -> None:
         news = _follow(platform, run)
         while news.status == "FAILURE" and (retry := _retry_of(platform, run, news)):
             say(f"  the run broke off; Dagster tries once more: {run_page(platform, retry)}")
-            run, news = retry, _follow(platform, retry)
+            run = retry
+            news = _follow(platform, run)
     except KeyboardInterrupt:
         platform.cancel(run)
         raise
@@ -51,7 +52,7 @@ def _retry_of(platform: Platform, run: str, news: News) -> str | None:
         if RETRIED_AS in news.tags:
             return news.tags[RETRIED_AS]
         time.sleep(POLL_SECONDS)
-        news = platform.news(run, after=news.cursor)
+        news = _patiently(platform, run, news.cursor)
     return None
 
 

@@ -36,7 +36,7 @@ def _check_source(source: str) -> None:
         SpecError: It can't.
     """
     is_file = source and "://" not in source
-    if is_file and PurePosixPath(source).parts[0] != DATA:
+    if is_file and PurePosixPath(source).parts[:1] != (DATA,):
         name = PurePosixPath(source).name
         raise SpecError(
             f"runs in containers see files below {DATA}/ only, and the source is {source}; put it "

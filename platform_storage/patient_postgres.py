@@ -23,7 +23,9 @@ PAUSE_SECONDS = 0.5
 
 
 class PatientPostgresStorage(DagsterPostgresStorage):
-    """Storage whose process connects patiently to PostgreSQL, for Feast's registry too.
+    """Dagster's own storage, in a process that is patient with PostgreSQL.
+
+    The patience is of the whole process, for Feast's registry too.
 
     It takes the configuration of ``DagsterPostgresStorage``, in ``dagster.yaml``::
 
@@ -74,7 +76,9 @@ def renew_if_lost(connection: DBAPIConnection, _record: object, _proxy: object) 
         InvalidatePoolError: The server has gone since; SQLAlchemy connects anew.
     """
     try:
-        connection.cursor().execute("SELECT 1")
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
         connection.rollback()
     except Error as error:
         raise InvalidatePoolError from error

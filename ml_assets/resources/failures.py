@@ -1,8 +1,9 @@
 """What steps say of their failures, and which runs are not worth a second try.
 
 On the platform, a run that fails is tried once more from its last good asset (dagster.yaml): its
-container or its database may have gone in the middle of a step. What fails by a rule of ours would
-fail in the same way again.
+container or its database may have gone in the middle of a step. What fails with a reason of ours is
+not: it would fail in the same way again, or has been tried long enough (MLflow's client goes on for
+minutes), or somebody has to do something first (a full disk).
 """
 
 from collections.abc import Iterator

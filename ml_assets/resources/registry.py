@@ -166,7 +166,9 @@ class ModelRegistry(MlflowAccess):
         before = version_before(version.version, history)
         earlier = None if before is None else version_before(before, history)
         self._point(version.name, "previous", earlier)
-        self._point(version.name, "production", before)
+        live = self.by_alias(version.name, "production")
+        if live is not None and live.version == version.version:
+            self._point(version.name, "production", before)
         return before
 
     def record_release(self, version: RegisteredVersion, *, image: str, digest: str) -> None:

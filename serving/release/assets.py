@@ -74,6 +74,7 @@ def service_image(
     context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release
 ) -> Result:
     """The image of the service: the runtime base, and the Bento as one thin layer."""
+    from serving.release.engine import image_size
     from serving.release.image import GIT_COMMIT, RUN, build_image
     from serving.release.packaging import BuiltBento
 
@@ -82,19 +83,19 @@ def service_image(
     base = _base(files.require_bento(), release)
     image = build_image(
         BuiltBento(_key(version), files.bento),
-        name=_key(version),
+        name=f"{release.platform}/{_key(version)}",
         base=base,
         labels={GIT_COMMIT: version.tags.get("git_commit", ""), RUN: version.run_id},
     )
     files.write_image(ImageRecord(name=image.name, id=image.id))
-    total = _image_size(image.id)
+    total = image_size(image.id)
     return dg.MaterializeResult(
         metadata={
             "image": image.name,
             "image id": image.id,
             "base": base,
             "bytes": total,
-            "bytes on top of the base": total - _image_size(base),
+            "bytes on top of the base": total - image_size(base),
         }
     )
 
@@ -185,13 +186,6 @@ def _base(bento: Path, release: ReleaseSettings) -> str:
 
     of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
     return release.serve_sklearn_image if of_sklearn else release.serve_image
-
-
-def _image_size(image: str) -> int:
-    """Size of an image in the engine, in bytes."""
-    from serving.release.engine import docker
-
-    return int(docker("image", "inspect", "--format={{.Size}}", image))
 
 
 def _directory_size(directory: Path) -> int:

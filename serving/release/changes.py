@@ -3,7 +3,7 @@
 Promotions leave records in the registry, so that none of them is lost however many happen between
 two looks. A record is written just before the alias moves; it counts as soon as the alias was at
 its version. Whoever moves the alias by hand leaves no record: such a move is seen if it lasts until
-the next look.
+the next look, and it hides a promotion right before it.
 """
 
 import re

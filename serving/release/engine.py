@@ -100,6 +100,16 @@ def docker(*arguments: str) -> str:
     return ended.stdout.strip()
 
 
+def image_size(image: str) -> int:
+    """Size of an image, in bytes.
+
+    Raises:
+        GoneError: The engine does not have it.
+        EngineError: The engine is out of reach.
+    """
+    return int(docker("image", "inspect", "--format={{.Size}}", image))
+
+
 def logs(container: str, *, lines: int) -> str:
     """The last lines that a container has printed, on either of its outputs.
 

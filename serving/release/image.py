@@ -28,7 +28,7 @@ from serving.release.packaging import BuiltBento
 from serving.runtime.errors import MLAssetsError
 
 MODEL, VERSION, DATA_VERSION = "ml-assets.model", "ml-assets.version", "ml-assets.data-version"
-GIT_COMMIT, RUN = "ml-assets.git-commit", "ml-assets.run"
+GIT_COMMIT, RUN = "ml-assets.git-commit", "ml-assets.mlflow-run"
 BENTO, BASE = "ml-assets.bento", "ml-assets.base"
 """Labels of an image: what it serves, the training that made it, and what it was built of."""
 OCI = "org.opencontainers.image"
@@ -48,7 +48,7 @@ class ServiceImage:
     """The image of a service that the engine has.
 
     Attributes:
-        name: Its name with a tag, such as ``iris:v3``.
+        name: Its name with a tag, such as ``ml-assets/iris:v3``.
         id: Its digest, ``sha256:...``.
     """
 
@@ -176,7 +176,7 @@ def _staged(layer: bytes) -> Iterator[Path]:
     """A directory with what the engine builds from.
 
     Raises:
-        ImageError: There is no space for it.
+        ImageError: It can't be written, for lack of space for instance.
     """
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as context:
@@ -184,7 +184,9 @@ def _staged(layer: bytes) -> Iterator[Path]:
             Path(context, ARCHIVE).write_bytes(layer)
             yield Path(context)
     except OSError as error:
-        raise ImageError(f"the image can't be staged: {error}; make room there") from error
+        raise ImageError(
+            f"the image can't be staged: {error}; make room, or mend what it says"
+        ) from error
 
 
 def _check_layers(built: ImageDetails, base: ImageDetails) -> None:

@@ -1,8 +1,6 @@
 """The sensor that sees which versions went into production, and asks for their release."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -13,8 +11,6 @@ from serving.runtime.errors import MLAssetsError
 
 JOB = "release"
 SECONDS_BETWEEN_LOOKS = 5
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""How long a look waits for MLflow: seconds, where MLflow's own default is minutes."""
 
 
 @dg.sensor(
@@ -27,8 +23,7 @@ def promoted_models(
 ) -> dg.SensorResult:
     """Asks for one release of each version that went into production, however often it did."""
     try:
-        with _short_of_patience(PATIENCE):
-            models = look(registry)
+        models = look(registry)
     except MLAssetsError as error:
         return dg.SensorResult(skip_reason=f"{error}. The next look finds what is missed now")
     seen = Cursor.model_validate_json(context.cursor) if context.cursor else Cursor()
@@ -55,18 +50,3 @@ def _in_production(models: Sequence[Production]) -> str:
     if not live:
         return "no change: nothing is in production"
     return f"no change: {', '.join(live)} {'is' if len(live) == 1 else 'are'} in production"
-
-
-@contextmanager
-def _short_of_patience(limits: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables for a block; MLflow's client has no other way to be told."""
-    before = {name: os.environ.get(name) for name in limits}
-    os.environ.update(limits)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

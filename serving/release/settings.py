@@ -18,6 +18,7 @@ class ReleaseSettings:
     Attributes:
         home: Directory of all state (``ML_ASSETS_HOME``).
         bento_home: The store of Bentos (``BENTOML_HOME``).
+        platform: What the names of its images in the engine begin with (``PLATFORM_NAME``).
         tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
         registry: Address of the registry that images are pushed to, with a path below it if there
             is one (``RELEASE_REGISTRY``).
@@ -27,6 +28,7 @@ class ReleaseSettings:
 
     home: Path
     bento_home: Path
+    platform: str
     tracking_uri: str
     registry: str
     serve_image: str
@@ -39,6 +41,7 @@ class ReleaseSettings:
         return cls(
             home=shared.home,
             bento_home=shared.bento_home,
+            platform=os.environ.get("PLATFORM_NAME") or "ml-assets",
             tracking_uri=shared.tracking_uri,
             registry=(os.environ.get("RELEASE_REGISTRY") or REGISTRY).rstrip("/"),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),

@@ -5,11 +5,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.own_platform import OwnPlatform
+from commands.following import ENDED, RETRIED_AS
 from commands.platform import News
 from run_containers.labels import PLATFORM_LABEL, RUN_LABEL
 from tests.docker.engine import engine
 
-ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+SENSOR = {
+    "repositoryLocationName": "release",
+    "repositoryName": "__repository__",
+    "sensorName": "promoted_models",
+}
 
 
 class PlatformCase(OwnPlatform):
@@ -57,9 +62,10 @@ class PlatformCase(OwnPlatform):
 
     def retry_of(self, run: str, *, seconds: float = 60) -> str:
         """The run that Dagster launched in place of a failed one."""
-        tag = "dagster/auto_retry_run_id"
         return until(
-            lambda: self.dagster.news(run).tags.get(tag), seconds=seconds, what=f"a retry of {run}"
+            lambda: self.dagster.news(run).tags.get(RETRIED_AS),
+            seconds=seconds,
+            what=f"a retry of {run}",
         )
 
     def released(self, partition: str, *, seconds: float = 180) -> dict[str, Any]:

@@ -13,18 +13,14 @@ from ml_assets.core.promotion import now
 from ml_assets.resources.promotions import PROMOTED
 from ml_assets.resources.registry import RegisteredVersion
 from serving.release.asking import ask, is_ready
+from serving.release.image import RUN
 from serving.release.isolation import PORT, isolated
 from serving.release.partitions import partition_key
 from tests.docker.engine import engine
-from tests.docker.platform import ENDED, PlatformCase, until
+from tests.docker.platform import ENDED, SENSOR, PlatformCase, until
 
 OF_ONE_RELEASE = ("promotion", PROMOTED, "image", "release_refused")
 """How tags begin that a version gets after its registration."""
-SENSOR = {
-    "repositoryLocationName": "release",
-    "repositoryName": "__repository__",
-    "sensorName": "promoted_models",
-}
 
 _RECORDED = """query($asset: AssetKeyInput!, $partition: String!) {
   assetOrError(assetKey: $asset) { ... on Asset {
@@ -163,7 +159,7 @@ class ReleaseCase:
 
     def remove_images(self) -> None:
         """Removes all images of the model from the engine."""
-        label = f"label=ml-assets.run={self.first.run_id}"
+        label = f"label={RUN}={self.first.run_id}"
         if images := engine("image", "ls", "--quiet", "--no-trunc", f"--filter={label}"):
             engine("image", "rm", "--force", *{*images.split()})
 

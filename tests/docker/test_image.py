@@ -84,7 +84,7 @@ def test_labels_say_what_it_is_and_what_it_was_made_of(oven_image: ServiceImage)
         "ml-assets.version": "3",
         "ml-assets.data-version": "seed 1",
         "ml-assets.git-commit": "0123abc",
-        "ml-assets.run": "run1",
+        "ml-assets.mlflow-run": "run1",
         "ml-assets.base": inspect(BASE, "{{.Id}}"),
         "org.opencontainers.image.title": "oven",
         "org.opencontainers.image.version": "3",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tomllib
 
@@ -71,6 +72,7 @@ def test_a_health_check_fails_where_nothing_answers(service: str) -> None:
         check=False,
     )
     assert ended.returncode == 1
+    assert re.search("Connection refused|failed to connect", ended.stderr)
 
 
 def test_dagsters_own_image_has_no_libraries_of_ml() -> None:

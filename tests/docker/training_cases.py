@@ -12,7 +12,7 @@ from commands.following import WILL_RETRY
 from commands.platform import News
 from serving.runtime.model import Model
 from tests.docker.engine import engine
-from tests.docker.platform import PlatformCase, until
+from tests.docker.platform import SENSOR, PlatformCase, until
 
 MODEL = "iris"
 STEPS = ["dataset", "features", "training_set", "model", "evaluation", "promotion"]
@@ -20,12 +20,11 @@ STARTED, SUCCEEDED = "ExecutionStepStartEvent", "ExecutionStepSuccessEvent"
 MATERIALISED = "MaterializationEvent"
 ENDS = {"RunSuccessEvent", "RunFailureEvent"}
 
-_SENSOR = """{ sensorOrError(sensorSelector: {repositoryLocationName: "release",
-  repositoryName: "__repository__", sensorName: "promoted_models"}) {
+_STATE = """query($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
   ... on Sensor { sensorState { id } } } }"""
 _PAUSE = "mutation($id: String!) { stopSensor(id: $id) { __typename } }"
-_RESUME = """mutation { startSensor(sensorSelector: {repositoryLocationName: "release",
-  repositoryName: "__repository__", sensorName: "promoted_models"}) { __typename } }"""
+_RESUME = """mutation($sensor: SensorSelector!) {
+  startSensor(sensorSelector: $sensor) { __typename } }"""
 _LATEST = """query($asset: [String!]!) { assetOrError(assetKey: {path: $asset}) {
   ... on Asset { assetMaterializations(limit: 1) { runId } } } }"""
 _UNFINISHED = """query { runsOrError(filter: {statuses: [
@@ -56,12 +55,14 @@ print(json.dumps({
 @contextmanager
 def releases_paused(platform: PlatformCase) -> Iterator[None]:
     """Nothing is released for the length of a block, so that faults of training stand alone."""
-    asked = until(lambda: platform.dagster.ask(_SENSOR, {}), seconds=30, what="the sensor")
+    asked = until(
+        lambda: platform.dagster.ask(_STATE, {"sensor": SENSOR}), seconds=30, what="the sensor"
+    )
     platform.dagster.ask(_PAUSE, {"id": asked["sensorOrError"]["sensorState"]["id"]})
     try:
         yield
     finally:
-        platform.dagster.ask(_RESUME, {})
+        platform.dagster.ask(_RESUME, {"sensor": SENSOR})
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from benchmarks.own_platform import free_ports
-from commands.following import Steps
+from commands.following import RETRIED_AS, WILL_RETRY, Steps, follow
 from commands.launch import main
-from commands.platform import Platform, PlatformError
+from commands.platform import News, Platform, PlatformError
 from serving.runtime.errors import SpecError
 
 
@@ -61,7 +61,7 @@ def test_a_failed_gate_is_the_reason_and_not_the_step_that_repeats_its_name() ->
     assert steps.reasons == ["no_leak: a column gives the label away"]
 
 
-@pytest.mark.parametrize("source", ["/home/me/readings.csv", "readings.csv", "../data/x.csv"])
+@pytest.mark.parametrize("source", ["/home/me/x.csv", "x.csv", "../data/x.csv", "."])
 def test_a_file_that_no_container_sees_is_refused_before_a_run(source: str) -> None:
     with pytest.raises(SpecError, match=r"files below data/ only.*SOURCE=data/"):
         main(["iris", "--source", source])
@@ -71,3 +71,25 @@ def test_a_platform_that_is_not_there_is_a_sentence() -> None:
     (port,) = free_ports(1)
     with pytest.raises(PlatformError, match=r"does not answer.*make up"):
         Platform(f"http://localhost:{port}").launch("iris_train", {})
+
+
+class Interrupted(Platform):
+    """A platform whose second run is followed until somebody presses Ctrl-C."""
+
+    cancelled: list[str]
+
+    def news(self, run: str, *, after: str | None = None) -> News:
+        if run == "second":
+            raise KeyboardInterrupt
+        return News([], "FAILURE", {WILL_RETRY: "true", RETRIED_AS: "second"}, "1")
+
+    def cancel(self, run: str) -> None:
+        self.cancelled.append(run)
+
+
+def test_ctrl_c_cancels_the_run_that_goes_on() -> None:
+    platform = Interrupted("http://localhost:1")
+    object.__setattr__(platform, "cancelled", [])
+    with pytest.raises(KeyboardInterrupt):
+        follow(platform, "first")
+    assert platform.cancelled == ["second"]

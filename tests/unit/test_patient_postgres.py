@@ -95,6 +95,9 @@ class Kept:
             raise psycopg2.OperationalError("server closed the connection unexpectedly")
         self.in_transaction = True
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def rollback(self) -> None:
         self.in_transaction = False
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.image_sizes import budgets
+from benchmarks.image_sizes import IMAGES, budgets
 from benchmarks.peers import base_of, last_error
 from benchmarks.run_times import Event, Span, UnfinishedRunError, read_times
 
@@ -84,4 +84,6 @@ class TestBuildsOfPeers:
 
 
 def test_budgets_are_those_of_the_build_script() -> None:
-    assert budgets() == {"train": 1_200_000_000, "serve": 250_000_000}
+    found = budgets()
+    assert (found["train"], found["serve"]) == (1_200_000_000, 250_000_000)
+    assert set(IMAGES) <= set(found)
