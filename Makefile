@@ -70,6 +70,7 @@ serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
 ##@ The platform in containers
 
 COMPOSE := docker compose
+IS_SET_UP := test -f .env -o -n "$$POSTGRES_PASSWORD"
 VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
 export ML_ASSETS_VERSION ?= $(VERSION)
 .PHONY: up
@@ -89,13 +90,20 @@ images: ## Build all images, each within its size budget
 docker-build-%: ## Build one image: train, serve, release, dagster, mlflow, dev (TAG, PLATFORM)
 	@docker/build -i $* $(if $(TAG),-t $(TAG)) $(if $(PLATFORM),-p $(PLATFORM))
 
+JOBS := train evaluate tune ingest
+
 .PHONY: train
 train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its own, and follow it
+	@$(if $(filter $(JOB),$(JOBS)),,echo "there is no job '$(JOB)'; the jobs are: $(JOBS)" >&2; exit 2)
+	@$(if $(CONFIG),test -f "$(CONFIG)" || { echo "there is no file $(CONFIG)" >&2; exit 2; })
+	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
 
 .PHONY: down
 down: ## Stop the platform and its runs; its data stays
+	@$(IS_SET_UP) || { echo "the platform is not set up here" >&2; exit 2; }
+	@$(COMPOSE) stop --timeout 5 daemon
 	@docker ps --quiet --filter label=ml-assets.platform=$(or $(PLATFORM_NAME),ml-assets) | xargs -r docker stop --time 10 >/dev/null
 	@$(COMPOSE) --profile '*' down --remove-orphans
 

@@ -1,5 +1,6 @@
 """Follows a run on the platform to its end, and tells its steps as lines on a terminal."""
 
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -8,20 +9,26 @@ from typing import Any
 
 from commands.console import say
 from commands.failures import FAILED_CHECK, RunFailedError
-from commands.platform import News, Platform, PlatformError
+from commands.platform import POLL_SECONDS, News, Platform, PlatformError
 from commands.steps import print_step
 
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 RETRIED_AS = "dagster/auto_retry_run_id"
 WILL_RETRY = "dagster/will_retry"
-POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 60
 """How long the webserver may be away while a run is followed."""
+SILENCE_SECONDS = 8
+"""How long a run waits in the queue before that is told."""
+
+
+def address(platform: Platform, page: str) -> str:
+    """Address of a page of Dagster, as people reach it (``DAGSTER_PUBLIC_URL``)."""
+    return f"{os.environ.get('DAGSTER_PUBLIC_URL') or platform.url}/{page}"
 
 
 def run_page(platform: Platform, run: str) -> str:
-    """Address of a run's page, as people reach it (``DAGSTER_PUBLIC_URL``)."""
-    return f"{os.environ.get('DAGSTER_PUBLIC_URL') or platform.url}/runs/{run}"
+    """Address of a run's page."""
+    return address(platform, f"runs/{run}")
 
 
 def follow(platform: Platform, run: str) -> None:
@@ -92,7 +99,11 @@ def _follow(platform: Platform, run: str) -> News:
     """
     steps = Steps()
     news = _patiently(platform, run, None)
+    patience = time.monotonic() + SILENCE_SECONDS
     while True:
+        if news.status == "QUEUED" and time.monotonic() > patience:
+            say("  waits in the queue: runs of one model come one after the other")
+            patience = math.inf
         for event in news.events:
             steps.tell(event)
         if news.status in ENDED and not news.events:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from commands.arguments import job_parser, run_config
 from commands.console import say
-from commands.following import follow, run_page
+from commands.following import address, follow, run_page
 from commands.platform import Platform
 from serving.runtime.errors import SpecError
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     run = platform.launch(job, config)
     say(title=job, text=f"  {run_page(platform, run)}")
     follow(platform, run)
-    _finish(options.model, options.job)
+    _finish(platform, options.model, options.job)
 
 
 def _check_source(source: str) -> None:
@@ -44,11 +44,12 @@ def _check_source(source: str) -> None:
         )
 
 
-def _finish(model: str, job: str) -> None:
+def _finish(platform: Platform, model: str, job: str) -> None:
     """Prints what came of a job; the state directory is mounted here too."""
     from commands.summary import print_results  # noqa: PLC0415  imports take seconds
     from ml_assets.settings import Settings  # noqa: PLC0415
 
-    print_results(model, job, Settings.from_environment())
+    print_results(model, job, Settings.from_environment(), train="make train")
     if job == "train":
-        say("\nIts service is built, proved and pushed now, by a run of the job `release`.")
+        page = address(platform, "assets/push")
+        say(f"\nA run of the job `release` builds, proves and pushes its service now: {page}")

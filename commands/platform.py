@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from serving.runtime.errors import MLAssetsError
 
 SECONDS = 30
+POLL_SECONDS = 0.3
 """How long the webserver may take for an answer."""
 LOCATION = "ml_assets"
 
@@ -53,7 +55,8 @@ query($run: ID!, $cursor: String) {
 """
 
 _CANCEL = """
-mutation($run: String!) { terminateRun(runId: $run) { __typename ... on Error { message } } }
+mutation($run: String!) { terminateRun(runId: $run) { __typename
+  ... on TerminateRunFailure { message } ... on Error { message } } }
 """
 
 Status = Literal[
@@ -133,14 +136,19 @@ class Platform:
         return News(log["events"], found["status"], tags, log["cursor"])
 
     def cancel(self, run: str) -> None:
-        """Asks a run to end.
+        """Asks a run to end; one whose container is being started only takes it a little later.
 
         Raises:
-            PlatformError: It can't be cancelled.
+            PlatformError: It can't be cancelled, for instance as it has ended.
         """
-        answer = self.ask(_CANCEL, {"run": run})["terminateRun"]
-        if "message" in answer:
-            raise PlatformError(f"run {run} can't be cancelled: {answer['message']}")
+        deadline = time.monotonic() + SECONDS
+        while "message" in (answer := self.ask(_CANCEL, {"run": run})["terminateRun"]):
+            status = self.news(run).status
+            if status in {"CANCELING", "CANCELED"}:
+                return
+            if status in {"SUCCESS", "FAILURE"} or time.monotonic() > deadline:
+                raise PlatformError(f"run {run} can't be cancelled: {answer['message']}")
+            time.sleep(POLL_SECONDS)
 
     def ask(self, query: str, variables: Mapping[str, object]) -> dict[str, Any]:
         """What the webserver's GraphQL answers.

@@ -15,14 +15,14 @@ from ml_assets.resources.storage import Record, Storage
 from ml_assets.settings import Settings
 
 
-def print_results(model: str, job: str, settings: Settings) -> None:
+def print_results(model: str, job: str, settings: Settings, *, train: str = "make run") -> None:
     """Prints what a job has left in the state directory."""
     if job == "tune":
         print_search(model, settings)
     if job in {"train", "evaluate"}:
         print_metrics(model, settings)
     if job == "evaluate":
-        print_evaluation(model, settings)
+        print_evaluation(model, settings, train=train)
     if job == "train":
         print_promotion(model, settings)
 
@@ -33,14 +33,20 @@ def print_metrics(model: str, settings: Settings) -> None:
     RESULTS.print(_metrics(_read(EvaluationRecord, model, settings, "evaluation").evaluation))
 
 
-def print_evaluation(model: str, settings: Settings) -> None:
-    """Prints which versions were measured on what, and what the gates said of the candidate."""
+def print_evaluation(model: str, settings: Settings, *, train: str) -> None:
+    """Prints which versions were measured on what, and what the gates said of the candidate.
+
+    Args:
+        model: Name of the model.
+        settings: Where the records are.
+        train: The command that trains models here.
+    """
     record = _read(EvaluationRecord, model, settings, "evaluation")
     beside = f"production is v{record.production}" if record.production else "none in production"
     say(title="\nEvaluated", text=f" {model} v{record.candidate} ({beside})")
     say(record.reason)
     _print_source(model, settings)
-    say(f"Nothing was promoted; `make run MODEL={model}` trains, evaluates and promotes.")
+    say(f"Nothing was promoted; `{train} MODEL={model}` trains, evaluates and promotes.")
 
 
 def print_online_features(model: str, entities: str, settings: Settings) -> None:

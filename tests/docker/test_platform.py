@@ -141,6 +141,19 @@ def test_no_service_but_the_daemon_and_the_keeper_has_the_engines_socket(
     assert "docker.sock" not in mounts
 
 
+def test_a_run_is_cancelled_even_while_its_container_is_being_started(
+    platform: PlatformCase,
+) -> None:
+    run = platform.train()
+    until(
+        lambda: platform.dagster.news(run).status in {"STARTING", "STARTED"},
+        seconds=60,
+        what="the start",
+    )
+    platform.dagster.cancel(run)
+    assert platform.wait_for_end(run).status == "CANCELED"
+
+
 def test_the_one_shot_train_exits_with_the_runs_result(platform: PlatformCase) -> None:
     ended = platform.compose("--profile", "train", "run", "--rm", "train", MODEL="iris")
     assert "Promoted iris v2" in ended.stdout
