@@ -119,6 +119,11 @@ class Platform:
         answer = self.ask(_LAUNCH, variables)["launchRun"]
         if "run" in answer:
             return str(answer["run"]["runId"])
+        if answer["__typename"] == "PipelineNotFoundError":
+            raise PlatformError(
+                f"there is no job {job}: no model has that name, or it does not load; those that "
+                f"Dagster knows are at {self.url}/jobs"
+            )
         errors = [error["message"] for error in answer.get("errors", [])]
         raise PlatformError(f"{job} can't be launched: {'; '.join(errors) or answer['message']}")
 
