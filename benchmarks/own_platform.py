@@ -113,13 +113,16 @@ class OwnPlatform:
         self.compose("up", "--detach", "--wait")
 
     def remove(self) -> None:
-        """Removes it with all that it made: containers of runs, volumes, network."""
+        """Removes it with all that it made: containers of runs, volumes, networks, images."""
         runs = docker("ps", "--all", "--quiet", f"--filter=label={PLATFORM_LABEL}={self.name}")
         if runs:
             docker("rm", "--force", *runs.split())
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "3")
         # Compose does not know it: no service has it, only runs have.
         docker("volume", "rm", "--force", f"{self.name}-releases")
+        for place in (self.name, self.settings["RELEASE_REGISTRY"]):
+            if images := docker("image", "ls", "--quiet", f"{place}/*"):
+                docker("image", "rm", "--force", *{*images.split()})
 
     def runs(self, job: str) -> list[dict[str, Any]]:
         """All runs of a job, newest first: ``runId``, ``status`` and ``tags``."""

@@ -23,7 +23,6 @@ from benchmarks.release_tables import peer_table, release_table, size_table, tra
 from benchmarks.rounds import Round, measure
 from ml_assets.resources.registry import RegisteredVersion
 from serving.release.engine import docker, image_size
-from serving.release.image import RUN
 from serving.release.packaging import BuiltBento, build_bento
 
 PREFIX = "ml-assets-benchmark"
@@ -92,14 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.repeats} rounds on {cores} cores, load average {load:.1f}", flush=True)
     with own_platform(PREFIX) as platform, TemporaryDirectory() as home:
         rounds: list[Round] = []
-        with _without_leftovers(rounds):
-            for one in measure(platform, options.model, repeats=options.repeats):
-                rounds.append(one)
-                print(f"  {one.version.label}: {one.summary}", flush=True)
-            _print(training_table(rounds))
-            _print(release_table(rounds))
-            _print(size_table([*platform_images(), released_image(_name(rounds[-1]))]))
-            _print(peer_table(_builds(Peers(platform, Path(home)), rounds)))
+        for one in measure(platform, options.model, repeats=options.repeats):
+            rounds.append(one)
+            print(f"  {one.version.label}: {one.summary}", flush=True)
+        _print(training_table(rounds))
+        _print(release_table(rounds))
+        _print(size_table([*platform_images(), released_image(_name(rounds[-1]))]))
+        _print(peer_table(_builds(Peers(platform, Path(home)), rounds)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,18 +134,6 @@ def _removed(*images: str) -> Iterator[None]:
         for image in images:
             if docker("image", "ls", "--quiet", image):
                 docker("image", "rm", image)
-
-
-@contextmanager
-def _without_leftovers(rounds: Sequence[Round]) -> Iterator[None]:
-    """Removes the released images at the end of a block, under all their names."""
-    try:
-        yield
-    finally:
-        for one in rounds:
-            label = f"--filter=label={RUN}={one.version.run_id}"
-            for image in docker("image", "ls", "--quiet", label).split():
-                docker("image", "rm", "--force", image)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Follows a run on the platform to its end, and tells its steps as lines on a terminal."""
 
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,14 +20,9 @@ SILENCE_SECONDS = 8
 """How long a run waits in the queue before that is told."""
 
 
-def address(platform: Platform, page: str) -> str:
-    """Address of a page of Dagster, as people reach it (``DAGSTER_PUBLIC_URL``)."""
-    return f"{os.environ.get('DAGSTER_PUBLIC_URL') or platform.url}/{page}"
-
-
 def run_page(platform: Platform, run: str) -> str:
     """Address of a run's page."""
-    return address(platform, f"runs/{run}")
+    return platform.page(f"runs/{run}")
 
 
 def follow(platform: Platform, run: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from commands.arguments import job_parser, run_config
 from commands.console import say
-from commands.following import address, follow, run_page
+from commands.following import follow, run_page
 from commands.platform import Platform
 from serving.runtime.errors import SpecError
 
@@ -51,5 +51,5 @@ def _finish(platform: Platform, model: str, job: str) -> None:
 
     print_results(model, job, Settings.from_environment(), train="make train")
     if job == "train":
-        page = address(platform, "assets/push")
+        page = platform.page("assets/push")
         say(f"\nA run of the job `release` builds, proves and pushes its service now: {page}")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,10 @@ class Platform:
 
     url: str
 
+    def page(self, path: str) -> str:
+        """Address of a page, as people reach it (``DAGSTER_PUBLIC_URL``)."""
+        return f"{os.environ.get('DAGSTER_PUBLIC_URL') or self.url}/{path}"
+
     def launch(
         self,
         job: str,
@@ -122,7 +127,7 @@ class Platform:
         if answer["__typename"] == "PipelineNotFoundError":
             raise PlatformError(
                 f"there is no job {job}: no model has that name, or it does not load; those that "
-                f"Dagster knows are at {self.url}/jobs"
+                f"Dagster knows are at {self.page('jobs')}"
             )
         errors = [error["message"] for error in answer.get("errors", [])]
         raise PlatformError(f"{job} can't be launched: {'; '.join(errors) or answer['message']}")

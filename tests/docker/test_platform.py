@@ -156,13 +156,14 @@ def test_a_run_is_cancelled_even_while_its_container_is_being_started(
 
 def test_the_one_shot_train_exits_with_the_runs_result(platform: PlatformCase) -> None:
     ended = platform.compose("--profile", "train", "run", "--rm", "train", MODEL="iris")
-    assert "Promoted iris v2" in ended.stdout
+    promoted = platform.registry.require("iris", "production")
+    assert f"Promoted {promoted.label}" in ended.stdout
 
 
 def test_a_job_that_there_is_not_is_a_sentence(platform: PlatformCase) -> None:
     ended = launched(platform, "nothing")
     assert ended.returncode == 1
-    assert "nothing_train can't be launched" in ended.stderr
+    assert "there is no job nothing_train" in ended.stderr
 
 
 def test_a_failed_run_ends_with_what_its_step_says(platform: PlatformCase) -> None:
