@@ -12,15 +12,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from serving.release.asking import AskingError, ask, is_ready
 from serving.release.packaging import bentoml_environment
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.request import Columns
 
 HOST = "127.0.0.1"
-READY_SECONDS, REPLY_SECONDS, STOP_SECONDS = 60, 30, 10
+READY_SECONDS, STOP_SECONDS = 60, 10
 
 Process = subprocess.Popen[bytes]
 
@@ -52,10 +52,7 @@ class Service:
 
     def is_ready(self) -> bool:
         """Whether the service says that it is ready."""
-        try:
-            return self._call("GET", "/readyz")[0] == 200
-        except (OSError, HTTPException):
-            return False
+        return is_ready(HOST, port=self.port)
 
     def predict(self, data: Columns) -> Reply:
         """Sends columns to `/predict`.
@@ -65,19 +62,10 @@ class Service:
         """
         body = json.dumps({"data": data}).encode()
         try:
-            status, content = self._call("POST", "/predict", body)
-            return Reply(status, json.loads(content))
-        except (OSError, HTTPException, ValueError) as error:
+            (reply,) = ask(HOST, [body], port=self.port)
+            return Reply(reply.status, json.loads(reply.body))
+        except (AskingError, ValueError) as error:
             raise ProbeError(f"the service on port {self.port} does not answer: {error}") from error
-
-    def _call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = HTTPConnection(HOST, self.port, timeout=REPLY_SECONDS)
-        try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
 
 
 @contextmanager
