@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPOSITORY = Path(__file__).parents[1] / "feature_repo"
+LOCK_SECONDS = 60
 ROW = "__row"
 """Column that carries a key's place through the join, which returns rows in any order."""
 
@@ -65,7 +67,8 @@ class FeatureStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             from ml_assets.feature_repo import definitions
 
             view = definitions.feature_view(spec, features_path)
-            store.apply([definitions.entity(spec), view])
+            with self._writing():
+                store.apply([definitions.entity(spec), view])
             return str(view.name)
 
     def training_join(self, spec: PipelineSpec, keys: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +158,8 @@ class FeatureStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
             view = _applied_view(store, spec)
             service = definitions.feature_service(spec, view, version=version)
-            store.apply([service])
+            with self._writing():
+                store.apply([service])
             return str(service.name)
 
     @contextlib.contextmanager
@@ -165,7 +169,26 @@ class FeatureStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             from feast import FeatureStore
 
             home.mkdir(parents=True, exist_ok=True)
-            yield FeatureStore(config=_repo_config(home))
+            store = FeatureStore(config=_repo_config(home))
+            with self._writing():
+                store.registry  # noqa: B018  the first look makes its tables
+            yield store
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One process at a time: Feast looks what the registry lacks and then adds it."""
+        lock = FileLock(Path(self.home).resolve() / ".registry.lock", timeout=LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StateError(
+                f"another process has kept the feature registry busy for {LOCK_SECONDS} s "
+                f"({lock.lock_file}); end it, or try again when it has ended"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _repo_config(home: Path) -> "RepoConfig":

@@ -117,18 +117,18 @@ class TestTrouble:
     ) -> None:
         specs = [forecast(name) for name in ("left", "right")]
         path = write(table_of(specs[0], hours("1", 3)), tmp_path / "features.parquet")
-        runs = [materialise(store, spec, path) for spec in specs]
+        runs = [materialise(store, spec, path, slowly=True) for spec in specs]
         assert [run.wait(timeout=120) for run in runs] == [0, 0]
         for spec in specs:
             assert store.read_online(spec, ["1"])["event_timestamp"].tolist() == [START + 2 * HOUR]
 
 
 MATERIALISE = """
-import itertools, operator, os, pathlib, signal, sys
+import itertools, operator, os, pathlib, signal, sys, time
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource
 
-home, spec, path, step = sys.argv[1:]
+home, spec, path, step, slowly = sys.argv[1:]
 if step:
     import feast.infra.online_stores.sqlite, feast.infra.registry.sql
     owner, name = step.removeprefix("feast.").rsplit(".", 1)
@@ -141,16 +141,35 @@ if step:
         return original(*arguments, **options)
 
     setattr(target, name, killed_at_the_second_call)
+if slowly:
+    import sqlalchemy.event
+    from feast.infra.registry.sql import metadata
+
+    # After the look at which tables are missing, before they are made.
+    sqlalchemy.event.listen(metadata, "before_create", lambda *_, **__: time.sleep(3))
 store = FeatureStoreResource(home=home)
 store.materialize(PipelineSpec.model_validate_json(spec), pathlib.Path(path))
 """
 
 
 def materialise(
-    store: FeatureStoreResource, spec: PipelineSpec, path: Path, *, step: str = ""
+    store: FeatureStoreResource,
+    spec: PipelineSpec,
+    path: Path,
+    *,
+    step: str = "",
+    slowly: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Materialises in another process, which kills itself inside the function ``step``."""
-    arguments = [store.home, spec.model_dump_json(), str(path), step]
+    """Materialises in another process.
+
+    Args:
+        store: The feature store.
+        spec: The model.
+        path: Its features.
+        step: A function of Feast inside which the process kills itself.
+        slowly: Whether three seconds pass before the tables of a new registry are made.
+    """
+    arguments = [store.home, spec.model_dump_json(), str(path), step, "slowly" if slowly else ""]
     return subprocess.Popen([sys.executable, "-c", MATERIALISE, *arguments], cwd=ROOT)
 
 
