@@ -1,5 +1,6 @@
 """Serves a Bento with `bentoml serve` for as long as someone asks it, and asks it."""
 
+import errno
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from serving.runtime.request import Columns
 
 HOST = "127.0.0.1"
 READY_SECONDS, STOP_SECONDS = 60, 10
+ATTEMPTS = 3
 
 Process = subprocess.Popen[bytes]
 
@@ -29,6 +31,10 @@ _log = logging.getLogger(__name__)
 
 class ProbeError(MLAssetsError):
     """A service does not start, or does not answer as it should."""
+
+
+class PortTakenError(ProbeError):
+    """Another process took a port, the service's or one of BentoML's own, before it was used."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,19 @@ def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
     Raises:
         ProbeError: The service ends, or is not ready in time; the message has its last lines.
     """
+    with ExitStack() as stack:
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                service = stack.enter_context(_served(bento, bento_home=bento_home))
+                break
+            except PortTakenError:
+                if not attempts_left:
+                    raise
+        yield service
+
+
+@contextmanager
+def _served(bento: str, *, bento_home: Path) -> Iterator[Service]:
     service = Service(_free_port())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         log = Path(scratch, "log")
@@ -117,7 +136,10 @@ def _await_ready(service: Service, process: Process, *, log: Path, bento: str) -
         time.sleep(0.05)
     state = "has ended" if process.poll() is not None else f"is not ready after {READY_SECONDS} s"
     last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-    raise ProbeError(f"the service of {bento} {state}; its last lines:\n{last}")
+    taken = os.strerror(errno.EADDRINUSE) in last
+    raise (PortTakenError if taken else ProbeError)(
+        f"the service of {bento} {state}; its last lines:\n{last}"
+    )
 
 
 def _stop(process: Process) -> None:

@@ -1,5 +1,6 @@
 """A model is fitted, packaged as a Bento, served by `bentoml serve`, and asked over HTTP."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,6 +16,7 @@ from ml_assets.core.features.table import feature_table, series_of
 from ml_assets.core.features.training_set import forecast_labels, load_training_set
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.core.training.fitting import Fitted, fit, save
+from serving.release import probe
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import HOST, ProbeError, Service, probe_bento, serve_bento
 from serving.runtime.features import compute_features
@@ -152,6 +154,36 @@ def test_a_bento_can_be_served_from_its_directory(
     data = columns(trained.readings.tail(200))
     answer = probe_bento(str(bento.path), data, bento_home=bento_home)
     assert answer["model"] == {"name": "heat", "version": "3"}
+
+
+def test_a_port_that_is_taken_meanwhile_is_exchanged_for_another(
+    bento: BuiltBento, bento_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((HOST, 0)) as other, socket.socket() as free:
+        free.bind((HOST, 0))
+        ports = [port(other), port(other), port(free)]
+        free.close()
+        monkeypatch.setattr(probe, "_free_port", lambda: ports.pop(0))
+        with serve_bento(bento.tag, bento_home=bento_home) as service:
+            assert service.is_ready()
+    assert not ports
+
+
+def test_ports_that_are_always_taken_end_in_an_error(
+    bento: BuiltBento, bento_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((HOST, 0)) as other:
+        monkeypatch.setattr(probe, "_free_port", lambda: port(other))
+        with (
+            pytest.raises(ProbeError, match="in use"),
+            serve_bento(bento.tag, bento_home=bento_home),
+        ):
+            pass
+
+
+def port(bound: socket.socket) -> int:
+    number: int = bound.getsockname()[1]
+    return number
 
 
 def test_a_bento_that_is_not_there_is_an_error_with_bentomls_reason(bento_home: Path) -> None:
