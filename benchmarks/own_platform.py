@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from commands.platform import Platform
 from ml_assets.resources.registry import ModelRegistry
 from run_containers.labels import PLATFORM_LABEL
 from serving.release.engine import docker
+from serving.release.probe import free_ports
 from serving.runtime.errors import MLAssetsError
 
 ROOT = Path(__file__).parents[1]
@@ -139,14 +139,3 @@ def own_platform(prefix: str) -> Iterator[OwnPlatform]:
         yield platform
     finally:
         platform.remove()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine on which nothing listens."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -101,7 +101,7 @@ def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
 
 @contextmanager
 def _served(bento: str, *, bento_home: Path) -> Iterator[Service]:
-    service = Service(_free_port())
+    service = Service(*free_ports(1))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         log = Path(scratch, "log")
         _log.info("serving %s on port %d", bento, service.port)
@@ -152,11 +152,13 @@ def _stop(process: Process) -> None:
     process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listened on a moment ago."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def probe_bento(bento: str, data: Columns, *, bento_home: Path) -> Mapping[str, object]:

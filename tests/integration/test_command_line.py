@@ -17,7 +17,7 @@ import yaml
 
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.promotion import EvaluationRecord
-from serving.release.probe import HOST, Service
+from serving.release.probe import HOST, Service, free_ports
 from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec, read_until
 
 SECONDS = 900
@@ -152,9 +152,7 @@ class TestServe:
     def test_promoted_version_answers_its_example_until_it_is_stopped(
         self, place: Workplace
     ) -> None:
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            port: int = free.getsockname()[1]
+        (port,) = free_ports(1)
         process = place.start("-m", "commands", "serve", "iris", "--port", str(port))
         try:
             read_until(process, f"-d @{place.file('iris', 'example.json')} http://{HOST}:{port}/")

@@ -18,6 +18,7 @@ from ml_assets.core.dataset.snapshot import content_hash
 from ml_assets.core.dataset.sources import Readings, read_source
 from ml_assets.core.errors import DataError, SourceError
 from ml_assets.core.spec import SourceSpec
+from serving.release.probe import free_ports
 from serving.runtime.spec import ColumnSpec
 
 COLUMNS = ColumnSpec(target="OT", inputs=["HUFL"], timestamp="date", entity="transformer")
@@ -116,11 +117,6 @@ def read(uri: str | Path, *, sha256: str = "") -> Readings:
     return read_source(SourceSpec(uri=str(uri), sha256=sha256), COLUMNS)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_on_a_web_server_reads_like_the_local_one(tmp_path: Path, web: str, suffix: str):
     path = write(tmp_path / f"a.{suffix}", suffix=suffix)
@@ -156,7 +152,7 @@ def test_a_bad_cell_behind_a_url_is_reported_with_its_place(tmp_path: Path, web:
 
 
 def test_a_server_that_is_not_there_is_reported():
-    port = free_port()
+    (port,) = free_ports(1)
     with pytest.raises(SourceError, match=rf"http://127.0.0.1:{port}/a.csv can't be reached"):
         read(f"http://user:password@127.0.0.1:{port}/a.csv?key=secret")
 
@@ -244,6 +240,6 @@ def test_what_s3_says_of_a_uri_with_a_password_is_told_without_it(bucket: Path):
 def test_an_object_store_that_is_not_there_is_reported(
     bucket: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(SourceError, match=r"s3://readings/a.csv can't be reached"):
         read("s3://readings/a.csv")

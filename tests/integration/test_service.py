@@ -163,7 +163,7 @@ def test_a_port_that_is_taken_meanwhile_is_exchanged_for_another(
         free.bind((HOST, 0))
         ports = [port(other), port(other), port(free)]
         free.close()
-        monkeypatch.setattr(probe, "_free_port", lambda: ports.pop(0))
+        monkeypatch.setattr(probe, "free_ports", lambda _: [ports.pop(0)])
         with serve_bento(bento.tag, bento_home=bento_home) as service:
             assert service.is_ready()
     assert not ports
@@ -173,7 +173,7 @@ def test_ports_that_are_always_taken_end_in_an_error(
     bento: BuiltBento, bento_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server((HOST, 0)) as other:
-        monkeypatch.setattr(probe, "_free_port", lambda: port(other))
+        monkeypatch.setattr(probe, "free_ports", lambda _: [port(other)])
         with (
             pytest.raises(ProbeError, match="in use"),
             serve_bento(bento.tag, bento_home=bento_home),

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.own_platform import free_ports
 from commands.following import RETRIED_AS, WILL_RETRY, Steps, follow
 from commands.launch import main
 from commands.platform import News, Platform, PlatformError
+from serving.release.probe import free_ports
 from serving.runtime.errors import SpecError
 
 
