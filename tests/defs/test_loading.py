@@ -23,10 +23,19 @@ registry_modules = ["ml_assets.components"]
 """
 
 
-def test_no_heavy_library_is_imported_while_definitions_load(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("location", "heavy"),
+    [
+        ("ml_assets.definitions", HEAVY),
+        ("serving.release.definitions", (*HEAVY, "pandas", "pyarrow")),
+    ],
+)
+def test_no_heavy_library_is_imported_while_definitions_load(
+    home: Path, location: str, heavy: tuple[str, ...]
+) -> None:
     code = (
-        "import sys; from ml_assets.definitions import defs; defs();"
-        f"print(sorted(set({HEAVY}) & set(sys.modules)))"
+        f"import sys; from {location} import defs; defs();"
+        f"print(sorted(set({heavy}) & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,7 +1,5 @@
 """The code location `release`: its graph, its job and its sensor."""
 
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,8 +8,6 @@ import pytest
 
 from serving.release.definitions import defs
 from serving.release.settings import ReleaseSettings
-from tests.conftest import ROOT
-from tests.defs.test_loading import HEAVY
 
 STEPS = {
     "bento": [],
@@ -62,17 +58,6 @@ def test_the_sensor_runs_by_itself_every_five_seconds(release: dg.Definitions) -
     assert isinstance(sensor, dg.SensorDefinition)
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert (sensor.minimum_interval_seconds, sensor.job_name) == (5, "release")
-
-
-def test_no_heavy_library_is_imported_while_definitions_load(home: Path) -> None:
-    code = (
-        "import sys; from serving.release.definitions import defs; defs();"
-        f"print(sorted(({set(HEAVY)} | {{'pandas', 'pyarrow'}}) & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
 
 
 class TestSettings:
