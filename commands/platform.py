@@ -12,8 +12,8 @@ from typing import Any, Literal
 from serving.runtime.errors import MLAssetsError
 
 SECONDS = 30
-POLL_SECONDS = 0.3
 """How long the webserver may take for an answer."""
+POLL_SECONDS = 0.3
 LOCATION = "ml_assets"
 
 _LAUNCH = """

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.evaluation.asking import Manner, Spelling, ask, in_utc, local, with_offset
 from ml_assets.core.evaluation.comparison import Predictions
+from ml_assets.core.evaluation.manners import Manner, Spelling, ask, in_utc, local, with_offset
 from ml_assets.core.evaluation.origins import Origin, RawReadings, spread_origins
 from ml_assets.core.features.training_set import Part
 from ml_assets.core.histories import Rows
