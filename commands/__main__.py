@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from commands.console import complain, say
-from commands.interrupts import lasting_interrupts
+from ml_assets.resources.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
 COMMANDS = ("launch", "run", "serve", "ui")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from commands.interrupts import DAGSTERS_INTERRUPT
+from ml_assets.resources.interrupts import DAGSTERS_INTERRUPT
 from serving.runtime.errors import MLAssetsError
 
 if TYPE_CHECKING:  # `make train` has no need of Dagster, which takes seconds to import

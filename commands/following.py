@@ -8,10 +8,9 @@ from typing import Any
 
 from commands.console import say
 from commands.failures import FAILED_CHECK, RunFailedError
-from commands.platform import POLL_SECONDS, News, Platform, PlatformError
+from commands.platform import ENDED, POLL_SECONDS, News, Platform, PlatformError
 from commands.steps import print_step
 
-ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 RETRIED_AS = "dagster/auto_retry_run_id"
 WILL_RETRY = "dagster/will_retry"
 PATIENCE_SECONDS = 60
@@ -28,9 +27,10 @@ def run_page(platform: Platform, run: str) -> str:
 def follow(platform: Platform, run: str) -> None:
     """Prints the steps of a run as they end, and those of the run that Dagster retries it as.
 
-    Ctrl-C cancels the run.
+    Ctrl-C cancels the run, and waits until it has ended.
 
     Raises:
+        KeyboardInterrupt: The run was cancelled.
         RunFailedError: The run failed or was cancelled.
         PlatformError: The webserver is away for too long.
     """
@@ -41,10 +41,24 @@ def follow(platform: Platform, run: str) -> None:
             run = retry
             news = _follow(platform, run)
     except KeyboardInterrupt:
-        platform.cancel(run)
-        raise
+        news = _cancelled(platform, run)
+        if news.status != "SUCCESS":
+            raise
+        say("  the run had ended before it could be stopped")
     if news.status != "SUCCESS":
         raise RunFailedError(f"the run ended as {news.status.lower()}: {run_page(platform, run)}")
+
+
+def _cancelled(platform: Platform, run: str) -> News:
+    """The last news of a run that is asked to end."""
+    say("  stopping the run")
+    platform.cancel(run)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (news := _patiently(platform, run, None)).status not in ENDED:
+        if time.monotonic() > deadline:
+            raise PlatformError(f"the run has not stopped yet; see {run_page(platform, run)}")
+        time.sleep(POLL_SECONDS)
+    return news
 
 
 def _retry_of(platform: Platform, run: str, news: News) -> str | None:

@@ -15,6 +15,8 @@ SECONDS = 30
 """How long the webserver may take for an answer."""
 POLL_SECONDS = 0.3
 LOCATION = "ml_assets"
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+"""Statuses of runs that have ended."""
 
 _LAUNCH = """
 mutation($location: String!, $job: String!, $config: RunConfigData!, $tags: [ExecutionTag!]!) {
@@ -148,15 +150,17 @@ class Platform:
     def cancel(self, run: str) -> None:
         """Asks a run to end; one whose container is being started only takes it a little later.
 
+        Nothing happens if it has ended already.
+
         Raises:
-            PlatformError: It can't be cancelled, for instance as it has ended.
+            PlatformError: It can't be cancelled.
         """
         deadline = time.monotonic() + SECONDS
         while "message" in (answer := self.ask(_CANCEL, {"run": run})["terminateRun"]):
             status = self.news(run).status
-            if status in {"CANCELING", "CANCELED"}:
+            if status == "CANCELING" or status in ENDED:
                 return
-            if status in {"SUCCESS", "FAILURE"} or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise PlatformError(f"run {run} can't be cancelled: {answer['message']}")
             time.sleep(POLL_SECONDS)
 

@@ -9,8 +9,8 @@ from rich.status import Status
 from rich.text import Text
 
 from commands.console import PROGRESS
-from commands.interrupts import DAGSTERS_INTERRUPT
 from commands.steps import print_step, step_line
+from ml_assets.resources.interrupts import DAGSTERS_INTERRUPT
 
 
 class StepLines(logging.Handler):

@@ -14,6 +14,7 @@ from ml_assets.components.inputs import load_data, load_series, training_set_ver
 from ml_assets.components.presentation import Result, shown
 from ml_assets.core.errors import RegistryError
 from ml_assets.core.spec import PipelineSpec
+from ml_assets.resources.failures import stop_if_cancelled
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
@@ -156,6 +157,7 @@ def promotion(
     candidate = registry.require(spec.name, "staging")
     entry = _resumed(candidate, registry) or _decided(candidate, spec, storage, registry, run_id)
     example = registry.example(candidate)
+    stop_if_cancelled()
     registry.promote(candidate, previous=entry.from_version, record=entry.model_dump_json())
     storage.write_record(entry, storage.file(spec.name, "promotion.json"))
     storage.write_record(example, storage.file(spec.name, "example.json"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from ml_assets.resources.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
 SECOND_TRY = "dagster/retry_on_asset_or_op_failure"
@@ -22,17 +23,35 @@ SECOND_TRY = "dagster/retry_on_asset_or_op_failure"
 def failing_plainly() -> Iterator[None]:
     """Turns an error of ours into a failure of the step that says what the error says.
 
+    A step of a run that is being cancelled does not begin: the interrupt may have come between two
+    steps and been lost.
+
     Raises:
         dagster.Failure: The block raised an `MLAssetsError`; there is no second try.
+        KeyboardInterrupt: Somebody cancels the run.
     """
+    stop_if_cancelled()
     try:
-        yield
+        with lasting_interrupts():
+            yield
     except MLAssetsError as error:
         _rule_out_second_try()
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except dg.Failure:
         _rule_out_second_try()
         raise
+
+
+def stop_if_cancelled() -> None:
+    """Ends a step whose run somebody cancels, or that Dagster has given up.
+
+    Raises:
+        KeyboardInterrupt: It is so.
+    """
+    context = dg.AssetExecutionContext.get()
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and (run.is_finished or run.status is dg.DagsterRunStatus.CANCELING):
+        raise KeyboardInterrupt
 
 
 def judged(result: dg.MaterializeResult[Any]) -> dg.MaterializeResult[Any]:

@@ -1,7 +1,11 @@
-"""Which failed runs Dagster tries again on the platform."""
+"""How steps end: which failed runs Dagster tries again on the platform, and cancelled runs."""
+
+import signal
+import time
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ml_assets.resources.failures import SECOND_TRY, failing_plainly, judged
 from serving.runtime.errors import MLAssetsError
@@ -53,3 +57,45 @@ def test_a_blocking_check_that_fails_is_not_tried_again(
         return judged(dg.MaterializeResult(check_results=[check]))
 
     assert tag_after(measured) == tag
+
+
+def test_no_step_begins_in_a_run_that_is_being_cancelled() -> None:
+    begun = []
+
+    @dg.asset
+    def first(context: dg.AssetExecutionContext) -> None:
+        with failing_plainly():
+            begun.append("first")
+            # The interrupt that should follow is lost.
+            context.instance.report_run_canceling(context.run)
+
+    @dg.asset(deps=[first])
+    def second() -> None:
+        with failing_plainly():
+            begun.append("second")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(KeyboardInterrupt):
+            dg.materialize([first, second], instance=instance)
+        (run,) = instance.get_runs()
+    assert (begun, run.status) == (["first"], dg.DagsterRunStatus.CANCELED)
+
+
+def test_an_interrupt_that_a_finaliser_swallows_ends_the_run() -> None:
+    class Finalised:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    @dg.asset
+    def slow(context: dg.AssetExecutionContext) -> None:
+        with failing_plainly():
+            context.instance.report_run_canceling(context.run)
+            Finalised()
+            time.sleep(10)
+            pytest.fail("the interrupt was lost")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises((KeyboardInterrupt, DagsterExecutionInterruptedError)):
+            dg.materialize([slow], instance=instance)
+        (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED

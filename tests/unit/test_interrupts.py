@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from commands.interrupts import DAGSTERS_INTERRUPT, lasting_interrupts
+from ml_assets.resources.interrupts import DAGSTERS_INTERRUPT, lasting_interrupts
 
 SECONDS = 10
 

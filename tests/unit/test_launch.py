@@ -93,3 +93,25 @@ def test_ctrl_c_cancels_the_run_that_goes_on() -> None:
     with pytest.raises(KeyboardInterrupt):
         follow(platform, "first")
     assert platform.cancelled == ["second"]
+
+
+class Late(Platform):
+    """A platform whose run ends before the cancellation reaches it."""
+
+    looks: list[str | None]
+
+    def news(self, run: str, *, after: str | None = None) -> News:
+        self.looks.append(after)
+        if len(self.looks) == 1:
+            raise KeyboardInterrupt
+        return News([], "SUCCESS" if len(self.looks) > 3 else "CANCELING", {}, "1")
+
+    def cancel(self, run: str) -> None:
+        assert run == "first"
+
+
+def test_ctrl_c_that_comes_too_late_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    platform = Late("http://localhost:1")
+    object.__setattr__(platform, "looks", [])
+    follow(platform, "first")
+    assert "the run had ended before it could be stopped" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Ctrl-C that can't get lost.
+"""Ctrl-C, and the end of a run that somebody cancels, that can't get lost.
 
 A signal's exception rises wherever the interpreter is. Inside a finaliser or a callback from C, for
 instance while the garbage collector runs, Python discards it and goes on, and the run with it.
@@ -6,6 +6,7 @@ instance while the garbage collector runs, Python discards it and goes on, and t
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,9 +20,14 @@ AGAIN_SECONDS = 0.05
 def lasting_interrupts() -> Iterator[None]:
     """Within, an interrupt that Python had to discard is raised again a moment later.
 
+    Only a process's main thread gets interrupts; in others nothing happens.
+
     Raises:
         KeyboardInterrupt: An interrupt was discarded, and then an error or the end came first.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     discarded = False
     hook_before = sys.unraisablehook
 
