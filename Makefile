@@ -157,7 +157,7 @@ $(READY): $(LOCK) requirements/bootstrap.txt pyproject.toml
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: commands/embedded/dagster.yaml
-	@mkdir -p $(@D) && cp $< $@
+	@mkdir -p $(@D) && cp $< $@.$$$$ && mv $@.$$$$ $@
 
 .PHONY: clean
 clean: ## Remove .venv (state stays)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.core.errors import RegistryError
-from ml_assets.resources.tracking import quiet_mlflow
+from ml_assets.resources.tracking import prepare_database, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,6 +28,7 @@ class MlflowAccess(dg.ConfigurableResource):  # type: ignore[type-arg]
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
+            prepare_database(self.tracking_uri)
             yield MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise RegistryError(

@@ -3,14 +3,18 @@
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXPERIMENT = "ml_assets"
+LOCK_SECONDS = 60
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -94,6 +98,25 @@ def _ensure_experiment(tracking_uri: str, artifact_root: str) -> None:
     """Creates the experiment, so that its artifacts lie where the settings say."""
     from mlflow import MlflowClient
 
+    prepare_database(tracking_uri)
     client = MlflowClient(tracking_uri)
     if client.get_experiment_by_name(EXPERIMENT) is None:
         client.create_experiment(EXPERIMENT, artifact_location=artifact_root or None)
+
+
+@cache
+def prepare_database(tracking_uri: str) -> None:
+    """Makes the tables of an embedded database, one process at a time.
+
+    MLflow looks which tables are missing and then makes them; two first runs would do so together.
+    """
+    from mlflow import MlflowClient
+    from sqlalchemy import make_url
+
+    if not tracking_uri.startswith("sqlite"):
+        return
+    database = Path(make_url(tracking_uri).database or "")
+    with FileLock(database.with_name(f".{database.name}.lock"), timeout=LOCK_SECONDS):
+        client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
