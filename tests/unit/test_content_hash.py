@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_assets.core.dataset.simulator import simulate
@@ -67,12 +67,12 @@ def test_the_hash_does_not_depend_on_the_kind_of_nan_or_of_zero():
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=20))
+@example(["", "\0"])
 def test_the_hash_does_not_depend_on_how_text_is_stored(texts: list[str | None]):
     as_objects = pd.Series(texts, dtype=object)
-    ways = [
-        as_objects,
-        *(as_objects.astype(way) for way in ("string", "string[pyarrow]", "category")),
-    ]
+    ways = [as_objects, *(as_objects.astype(way) for way in ("string", "string[pyarrow]"))]
+    if not any("\0" in text for text in texts if text):  # at which pandas cuts a category off
+        ways.append(as_objects.astype("category"))
     sliced = pd.concat([as_objects, as_objects], ignore_index=True).astype("string[pyarrow]")
     ways.append(sliced[len(texts) :])
     assert len({content_hash(pd.DataFrame({"x": way})) for way in ways}) == 1
