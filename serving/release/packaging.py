@@ -37,7 +37,7 @@ LOCKS = RUNTIME.parents[1] / "requirements"
 LOCK = LOCKS / "serve.txt"
 SKOPS_LOCK = LOCKS / "serve-sklearn.txt"
 SERVICE = "serving.runtime.service:PredictionService"
-# BentoML adds itself, with starlette.
+# BentoML adds itself, with httpx, prometheus_client, psutil and uvicorn.
 PACKAGES = ("numpy", "pydantic", "tzdata", "xgboost-cpu")
 SKOPS_PACKAGES = ("scikit-learn", "skops")
 # Where a Bento waits while another takes its place.
@@ -152,10 +152,8 @@ def _contents(root: Path) -> dict[Path, bytes]:
 
 def _stage_runtime(context: Path) -> None:
     package = context / "serving" / "runtime"
-    package.mkdir(parents=True)
+    shutil.copytree(RUNTIME, package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(RUNTIME.parent / "__init__.py", package.parent)
-    for module in RUNTIME.glob("*.py"):
-        shutil.copy(module, package)
 
 
 def _stage_model(model_dir: Path, staged: Path) -> ModelManifest:

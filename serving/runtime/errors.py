@@ -1,5 +1,7 @@
 """The root of the project's error tree, and the errors that a served model can raise."""
 
+from dataclasses import dataclass
+
 
 class MLAssetsError(Exception):
     """Base of every error that the project raises on purpose.
@@ -16,11 +18,44 @@ class SpecError(MLAssetsError, ValueError):
 
 
 class HistoryError(MLAssetsError):
-    """Readings that can't be turned into a regular series: unordered, duplicated or too few."""
+    """Readings that can't be turned into a regular series: unordered, duplicated or too few.
+
+    Attributes:
+        row: The row that is meant, counted from 0; None if it is not one of them.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a request.
+
+    Attributes:
+        message: What is wrong, where, and what was expected.
+        column: The column that is meant; None if it is the request as a whole.
+        row: The position in the column's list; None if it is the column as a whole.
+    """
+
+    message: str
+    column: str | None = None
+    row: int | None = None
 
 
 class RequestError(MLAssetsError):
-    """A request to the service whose content is wrong; the message names the field."""
+    """A request to the service whose content is wrong; the message names the field.
+
+    Attributes:
+        problems: Everything that was found wrong, at least one.
+    """
+
+    def __init__(self, *problems: Problem | str) -> None:
+        found = [Problem(one) if isinstance(one, str) else one for one in problems]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        super().__init__(found[0].message + more)
+        self.problems = tuple(found)
 
 
 class ModelFileError(MLAssetsError):

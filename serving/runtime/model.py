@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -21,6 +22,7 @@ from serving.runtime.files import MANIFEST, read_file, read_verified
 from serving.runtime.libraries import Version, check_libraries
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel
 from serving.runtime.predictor import Predictor
+from serving.runtime.ranges import InputRanges
 from serving.runtime.spec import ColumnSpec, FeatureSpec, ForecastSpec, FrozenModel, Task, Timezone
 
 BASE_FILE = "base.json"
@@ -182,6 +184,13 @@ class Model:
         manifest = read_manifest(directory)
         contents = read_verified(directory, manifest.files)
         return cls(manifest, build_predictor(manifest, contents, source=str(directory)))
+
+    @cached_property
+    def ranges(self) -> InputRanges:
+        """What the number columns of a request had in training."""
+        columns = self.manifest.columns
+        names = columns.numeric if self.manifest.forecast else self.manifest.feature_names
+        return InputRanges.of(names, self.manifest.input_ranges)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predictions for feature rows; they do not depend on what else is in the batch.

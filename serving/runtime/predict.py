@@ -4,18 +4,25 @@ The history of a forecast goes through the same functions as the readings of the
 answer equals the one of the batch evaluation.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.runtime.errors import RequestError
 from serving.runtime.features import latest_features
-from serving.runtime.history import Series
+from serving.runtime.history import Series, Times
 from serving.runtime.model import Model, ModelManifest
 from serving.runtime.recent import missing_reading, recent_history
-from serving.runtime.request import Columns, check_columns, numbers
+from serving.runtime.request import (
+    TOLD,
+    Columns,
+    Findings,
+    check_columns,
+    number_rows,
+    wrong_value,
+)
 from serving.runtime.spec import ForecastSpec
 
 
@@ -43,58 +50,115 @@ class Answer:
     Attributes:
         predictions: One forecast for each entity, in the order in which the request names them
             first; or for each row a number (regression) or the likeliest class.
+        numbers: (n, k) float64, what the model computed, probabilities for a classification.
+        missing: Readings of the histories that were missing, and had no part in the forecast or
+            were filled by the one before.
+        outside: How many of the inputs lie outside of their column's range in training, by column.
         probabilities: For a classification the probability of each row, by class.
     """
 
     predictions: list[EntityForecast] | list[float] | list[str]
+    numbers: NDArray[np.float64] = field(compare=False)
+    missing: int
+    outside: Mapping[str, int]
     probabilities: Mapping[str, list[float]] | None = None
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a request asks of a model.
+
+    Attributes:
+        features: (n, p) float32 in the order of ``manifest.feature_names``, none missing.
+        missing: See :class:`Answer`.
+        outside: See :class:`Answer`.
+        entities: What each row belongs to; forecasts only.
+        origins: (n,) time of the latest reading of each row; forecasts only.
+    """
+
+    features: NDArray[np.float32]
+    missing: int = 0
+    outside: Mapping[str, int] = field(default_factory=dict)
+    entities: Sequence[str | None] = ()
+    origins: Times = field(default_factory=lambda: np.array([], "datetime64[s]"))
+
+
 def predict_columns(model: Model, data: Columns) -> Answer:
-    """Answers a request.
+    """Answers a request; see :func:`read_question` for what it may hold.
+
+    Raises:
+        RequestError: The request is wrong; its problems name the column, and the row or the entity.
+    """
+    question = read_question(model, data)
+    return tell_answer(model, question, model.predict(question.features))
+
+
+def read_question(model: Model, data: Columns) -> Question:
+    """What a request asks.
 
     Args:
-        model: The model that answers.
+        model: The model that shall answer.
         data: Lists of equal length by column name. For a forecast the raw history of one or
             several entities, whose rows may be mixed, each entity's own in the order of time; the
             entity column may be left out if all rows belong to one series. Otherwise one row for
             each prediction; the target may be left out, and is not read.
 
     Raises:
-        RequestError: The request is wrong; the message names the column, and the row or the entity.
-        HistoryError: The history of an entity can't be put on a regular grid.
+        RequestError: The request is wrong; its problems name the column, and the row or the entity.
     """
     if model.manifest.forecast is None:
-        return _predict_rows(model, data)
-    return Answer(_predict_entities(model, data, forecast=model.manifest.forecast))
+        return _question_of_rows(model, data)
+    return _question_of_histories(model, data, forecast=model.manifest.forecast)
 
 
-def _predict_entities(
-    model: Model, data: Columns, *, forecast: ForecastSpec
-) -> list[EntityForecast]:
+def tell_answer(model: Model, question: Question, numbers: NDArray[np.float64]) -> Answer:
+    """What the model says to a question.
+
+    Args:
+        model: The model.
+        question: What was asked.
+        numbers: What the model predicts for the question's features.
+
+    Raises:
+        RequestError: A number is not finite.
+    """
+    if not np.isfinite(numbers).all():
+        raise RequestError("the numbers of the request are too large for a finite prediction")
+    manifest, missing, outside = model.manifest, question.missing, question.outside
+    if manifest.forecast is not None:
+        forecasts = [
+            _entity_forecast(entity, origin, values, forecast=manifest.forecast)
+            for entity, origin, values in zip(
+                question.entities, question.origins, numbers, strict=True
+            )
+        ]
+        return Answer(forecasts, numbers, missing, outside)
+    if manifest.task == "regression":
+        return Answer(numbers.tolist(), numbers[:, None], missing, outside)
+    likeliest = [manifest.classes[position] for position in numbers.argmax(axis=1).tolist()]
+    by_class = dict(zip(manifest.classes, numbers.T.tolist(), strict=True))
+    return Answer(likeliest, numbers, missing, outside, probabilities=by_class)
+
+
+def _question_of_histories(model: Model, data: Columns, *, forecast: ForecastSpec) -> Question:
     manifest = model.manifest
-    history = recent_history(
+    recent = recent_history(
         data, columns=manifest.columns, forecast=forecast, timezone=manifest.timezone
     )
-    rows = [_features(one, manifest=manifest, forecast=forecast) for one in history.values()]
-    return [
-        _entity_forecast(entity, series, values, forecast=forecast)
-        for (entity, series), values in zip(
-            history.items(), _predict(model, np.stack(rows)), strict=True
-        )
-    ]
-
-
-def _entity_forecast(
-    entity: str | None, series: Series, values: NDArray[np.float64], *, forecast: ForecastSpec
-) -> EntityForecast:
-    times = series.timestamps[-1] + np.arange(forecast.horizon + 1) * forecast.step_delta
-    origin, *timestamps = (_utc(time) for time in np.datetime_as_string(times, unit="s"))
-    return EntityForecast(entity, origin, timestamps, values.tolist())
-
-
-def _utc(time: object) -> str:
-    return f"{time}Z"
+    findings = Findings()
+    rows = []
+    for series in recent.series.values():
+        with findings.gathered():
+            rows.append(_features(series, manifest=manifest, forecast=forecast))
+    findings.tell()
+    readings = np.concatenate([series.values for series in recent.series.values()])
+    return Question(
+        np.stack(rows),
+        recent.missing,
+        model.ranges.outside(readings),
+        entities=[*recent.series],
+        origins=np.array([series.timestamps[-1] for series in recent.series.values()]),
+    )
 
 
 def _features(
@@ -107,34 +171,36 @@ def _features(
     return features
 
 
-def _predict(model: Model, features: NDArray[np.float32]) -> NDArray[np.float64]:
-    predictions = model.predict(features)
-    if not np.isfinite(predictions).all():
-        raise RequestError("the numbers of the request are too large for a finite prediction")
-    return predictions
+def _entity_forecast(
+    entity: str | None,
+    latest: np.datetime64,
+    values: NDArray[np.float64],
+    *,
+    forecast: ForecastSpec,
+) -> EntityForecast:
+    times = latest + np.arange(forecast.horizon + 1) * forecast.step_delta
+    origin, *timestamps = (f"{time}Z" for time in np.datetime_as_string(times, unit="s"))
+    return EntityForecast(entity, origin, timestamps, values.tolist())
 
 
-def _predict_rows(model: Model, data: Columns) -> Answer:
-    """The answer of a model that sees each row on its own."""
+def _question_of_rows(model: Model, data: Columns) -> Question:
+    """What is asked of a model that sees each row on its own."""
     manifest = model.manifest
     roles = (manifest.columns.target, manifest.columns.entity, manifest.columns.timestamp)
     ignored = [name for name in roles if name and name not in manifest.feature_names]
     check_columns(data, required=manifest.feature_names, optional=ignored)
-    columns = [_complete(name, data) for name in manifest.feature_names]
-    output = _predict(model, np.column_stack(columns).astype(np.float32))
-    if manifest.task == "regression":
-        return Answer(output.tolist())
-    likeliest = [manifest.classes[position] for position in output.argmax(axis=1)]
-    by_class = zip(manifest.classes, output.T.tolist(), strict=True)
-    return Answer(likeliest, probabilities=dict(by_class))
+    rows = number_rows(data, manifest.feature_names)
+    _check_complete(rows, names=manifest.feature_names)
+    return Question(rows.astype(np.float32, order="C"), outside=model.ranges.outside(rows))
 
 
-def _complete(name: str, data: Columns) -> NDArray[np.float64]:
-    values = numbers(name, data[name])
-    if np.isnan(values).any():
-        row = int(np.isnan(values).argmax())
+def _check_complete(rows: NDArray[np.float64], *, names: Sequence[str]) -> None:
+    missing = np.isnan(rows)
+    if missing.any():
+        expected = "a number (the model has learnt from complete rows only)"
         raise RequestError(
-            f"column {name!r}, row {row}: expected a number, got null; the model has learnt from "
-            "complete rows only"
+            *(
+                wrong_value(names[column], row, None, expected=expected)
+                for row, column in np.argwhere(missing)[:TOLD].tolist()
+            )
         )
-    return values

@@ -6,18 +6,44 @@ numbers that float32, the type of the features, can't hold.
 """
 
 import reprlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from types import NoneType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.runtime.errors import RequestError
+from serving.runtime.errors import Problem, RequestError
 
 Columns = Mapping[str, Sequence[object]]
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest magnitude of a number in a request."""
+TOLD = 20
+"""How many wrong values of one column are named."""
+LISTED = 50
+"""How many columns a message lists."""
+
+
+class Findings:
+    """Gathers what is wrong in the parts of a request, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keeps the problems that the block raises."""
+        try:
+            yield
+        except RequestError as error:
+            self.problems += error.problems
+
+    def tell(self) -> None:
+        """Raises RequestError if there are problems."""
+        if self.problems:
+            raise RequestError(*self.problems)
 
 
 def check_columns(data: Columns, *, required: Sequence[str], optional: Collection[str]) -> None:
@@ -29,66 +55,106 @@ def check_columns(data: Columns, *, required: Sequence[str], optional: Collectio
         optional: Columns that may be there.
 
     Raises:
-        RequestError: If a column is missing, unknown, no list, or of another length than the
-            first required one, or if there are no rows.
+        RequestError: A column is missing, unknown, no list, or of another length than the first
+            required one, or there are no rows.
     """
     allowed = (*required, *optional)
-    _check_names(data, required=required, allowed=allowed)
-    for name, values in data.items():
-        if not isinstance(values, list | tuple):
-            raise RequestError(f"column {name!r} must be a list, got {reprlib.repr(values)}")
+    _tell_any(_wrong_names(data, required=required, allowed=allowed))
+    _tell_any(
+        Problem(f"column {name!r} must be a list, got {reprlib.repr(values)}", name)
+        for name, values in data.items()
+        if not isinstance(values, list | tuple)
+    )
     first, rows = required[0], len(data[required[0]])
-    for name, values in data.items():
-        if len(values) != rows:
-            raise RequestError(
-                f"column {name!r} has {len(values)} rows, but {first!r} has {rows}; all columns "
-                "must be equally long"
-            )
+    _tell_any(
+        Problem(
+            f"column {name!r} has {len(values)} rows, but {first!r} has {rows}; all columns must "
+            "be equally long",
+            name,
+        )
+        for name, values in data.items()
+        if len(values) != rows
+    )
     if rows == 0:
-        raise RequestError(f"column {first!r} is empty; send at least one row")
+        raise RequestError(Problem(f"column {first!r} is empty; send at least one row", first))
 
 
-def _check_names(data: Columns, *, required: Sequence[str], allowed: Sequence[str]) -> None:
+def _tell_any(problems: Iterator[Problem]) -> None:
+    found = [*problems]
+    if found:
+        raise RequestError(*found)
+
+
+def _wrong_names(
+    data: Columns, *, required: Sequence[str], allowed: Sequence[str]
+) -> Iterator[Problem]:
+    """Columns that are there or missing against the rules; the first of a kind tells the rule."""
+    advice = f"; allowed are {_listed(allowed)}"
     for name in data:
         if name not in allowed:
-            raise RequestError(f"unknown column {name!r}; allowed are {', '.join(allowed)}")
+            yield Problem(f"unknown column {reprlib.repr(name)}{advice}", name)
+            advice = ""
+    advice = f"; needed are {_listed(required)}"
     for name in required:
         if name not in data:
-            raise RequestError(f"column {name!r} is missing; needed are {', '.join(required)}")
+            yield Problem(f"column {name!r} is missing{advice}", name)
+            advice = ""
 
 
-def numbers(name: str, values: Sequence[object]) -> NDArray[np.float64]:
-    """Reads a column of numbers.
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def number_rows(data: Columns, names: Sequence[str]) -> NDArray[np.float64]:
+    """Reads columns of numbers.
 
     Args:
-        name: The column's name, for messages.
-        values: Numbers, ``None`` where one is missing.
+        data: Lists of equal length by column name: numbers, ``None`` where one is missing.
+        names: The p columns to read.
 
     Returns:
-        The numbers, shape (n,), NaN where one is missing.
+        The numbers, shape (n, p), NaN where one is missing.
 
     Raises:
-        RequestError: If a value is anything else, not finite, or too large for float32.
+        RequestError: Values are anything else, not finite, or too large for float32.
     """
-    kinds = set(map(type, values))
-    if any(kind is bool or not issubclass(kind, int | float | NoneType) for kind in kinds):
-        _refuse(name, values)
-    try:
-        array = np.array(values, dtype=np.float64)
-    except OverflowError:
-        _refuse(name, values)
-    fits = np.abs(array) <= LARGEST
-    if not fits.all() and any(values[row] is not None for row in np.flatnonzero(~fits).tolist()):
-        _refuse(name, values)
-    return array
+    columns = [data[name] for name in names]
+    kinds = set(map(type, chain.from_iterable(columns)))
+    if all(issubclass(kind, int | float | NoneType) and kind is not bool for kind in kinds):
+        try:
+            numbers = np.array(columns, dtype=np.float64)
+        except OverflowError:
+            pass
+        else:
+            unfit = np.argwhere(~(np.abs(numbers) <= LARGEST))
+            if all(columns[column][row] is None for column, row in unfit.tolist()):
+                return numbers.T
+    raise RequestError(*chain.from_iterable(_wrong_numbers(name, data[name]) for name in names))
 
 
-def _refuse(name: str, values: Sequence[object]) -> None:
-    row = next(row for row, value in enumerate(values) if not _is_number_or_null(value))
-    raise RequestError(
-        f"column {name!r}, row {row}: expected a finite number of at most {LARGEST:.1e} or null, "
-        f"got {reprlib.repr(values[row])}"
+def _wrong_numbers(name: str, values: Sequence[object]) -> Iterator[Problem]:
+    return _wrong_values(
+        name,
+        values,
+        is_right=_is_number_or_null,
+        expected=f"a finite number of at most {LARGEST:.1e} or null",
     )
+
+
+def _wrong_values(
+    name: str, values: Sequence[object], *, is_right: Callable[[object], bool], expected: str
+) -> Iterator[Problem]:
+    """The first wrong values of a column."""
+    wrong = ((row, value) for row, value in enumerate(values) if not is_right(value))
+    for row, value in islice(wrong, TOLD):
+        yield wrong_value(name, row, value, expected=expected)
+
+
+def wrong_value(name: str, row: int, value: object, *, expected: str) -> Problem:
+    """Tells that a value is not what was expected."""
+    got = "null" if value is None else reprlib.repr(value)
+    return Problem(f"column {name!r}, row {row}: expected {expected}, got {got}", name, row)
 
 
 def _is_number_or_null(value: object) -> bool:
@@ -99,20 +165,39 @@ def _is_number_or_null(value: object) -> bool:
     return abs(value) <= LARGEST
 
 
-def identifiers(name: str, values: Sequence[object]) -> Sequence[str]:
+def texts(name: str, values: Sequence[object], *, expected: str) -> list[str]:
+    """Reads a column of texts.
+
+    Args:
+        name: The column's name, for messages.
+        values: The texts.
+        expected: What a text should be, for messages.
+
+    Raises:
+        RequestError: A value is no text.
+    """
+    found = [value for value in values if isinstance(value, str)]
+    if len(found) < len(values):
+        raise RequestError(*_wrong_values(name, values, is_right=_is_text, expected=expected))
+    return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def identifiers(name: str, values: Sequence[object]) -> list[str]:
     """Reads a column of entity ids: printable text, or whole numbers that are taken as text.
 
     Raises:
-        RequestError: If a value is anything else, or an empty text.
+        RequestError: A value is anything else, or an empty text.
     """
     if set(map(type, values)) <= {str, int} and all(map(_is_id, set(values))):
         return [*map(str, values)]
-    for row, value in enumerate(values):
-        if not _is_id(value):
-            raise RequestError(
-                f"column {name!r}, row {row}: expected an id (a text or a whole number), got "
-                f"{reprlib.repr(value)}"
-            )
+    expected = "an id (a text or a whole number)"
+    problems = [*_wrong_values(name, values, is_right=_is_id, expected=expected)]
+    if problems:
+        raise RequestError(*problems)
     return [*map(str, values)]
 
 

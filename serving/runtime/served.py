@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from serving.runtime.model import Model
-from serving.runtime.predict import EntityForecast, predict_columns
+from serving.runtime.predict import Answer, EntityForecast, predict_columns
 from serving.runtime.request import Columns
 
 
@@ -31,20 +31,30 @@ class ServedModel:
         """
         return cls(Model.load(directory), version)
 
+    def predict(self, data: Columns) -> Answer:
+        """What the model says to a request's columns.
+
+        Raises:
+            RequestError: The request is wrong.
+        """
+        return predict_columns(self.model, data)
+
+    def content(self, answer: Answer) -> Mapping[str, object]:
+        """The JSON object that tells an answer."""
+        predictions = [
+            vars(prediction) if isinstance(prediction, EntityForecast) else prediction
+            for prediction in answer.predictions
+        ]
+        model = {"name": self.model.manifest.name, "version": self.version}
+        content: dict[str, object] = {"model": model, "predictions": predictions}
+        if answer.probabilities is not None:
+            content["probabilities"] = answer.probabilities
+        return content
+
     def answer(self, data: Columns) -> Mapping[str, object]:
         """The JSON object that answers a request's columns.
 
         Raises:
             RequestError: The request is wrong.
-            HistoryError: The history of an entity can't be put on a regular grid.
         """
-        found = predict_columns(self.model, data)
-        predictions = [
-            vars(prediction) if isinstance(prediction, EntityForecast) else prediction
-            for prediction in found.predictions
-        ]
-        model = {"name": self.model.manifest.name, "version": self.version}
-        answer: dict[str, object] = {"model": model, "predictions": predictions}
-        if found.probabilities is not None:
-            answer["probabilities"] = found.probabilities
-        return answer
+        return self.content(self.predict(data))

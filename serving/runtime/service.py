@@ -1,28 +1,56 @@
-"""The BentoML service: one class around the HTTP application, with the model beside it."""
+"""The BentoML service: the model, and the HTTP application in front of all of BentoML's own."""
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import bentoml
+from bentoml import Service
 
-from serving.runtime.app import create_app
 from serving.runtime.errors import ModelFileError
+from serving.runtime.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from serving.runtime.http.application import Application
 
 PORT = 8000
 
-app = create_app()
+settings = ServiceSettings.read(os.environ)
 
 
-@bentoml.service(http={"port": PORT})
-@bentoml.asgi_app(app)
+class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
+    """A service whose HTTP requests go to an application of its own.
+
+    BentoML starts and ends the processes, and with them the class that is served. A request does
+    not pass through its middleware, which takes longer than a prediction.
+    """
+
+    def to_asgi(self, is_main: bool = True) -> Any:  # noqa: FBT001, FBT002  BentoML's signature
+        """The application of one worker."""
+        of_bentoml = super().to_asgi(is_main)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await self.inner.application(scope, receive, send)
+            else:
+                await of_bentoml(scope, receive, send)
+
+        return application
+
+
+@bentoml.service(service_class=DirectService, http={"port": PORT}, workers=settings.workers)
 class PredictionService:
     """Answers `POST /predict` with the predictions of one model."""
 
+    application: "Application"
+
     def __init__(self) -> None:
         # Only workers answer; BentoML's build and its arbiter do without the model's libraries.
-        from serving.runtime.served import ServedModel  # noqa: PLC0415
+        from serving.runtime.http.start import create_application  # noqa: PLC0415
 
-        app.state.served = ServedModel.load(model_directory(), version=released_version())
+        type(self).application = create_application(
+            model_directory(), version=released_version(), settings=settings
+        )
 
 
 def model_directory() -> Path:

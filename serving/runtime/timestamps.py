@@ -52,7 +52,7 @@ def _reject(wrong: NDArray[np.bool_], values: Sequence[str] | Times, problem: st
     """Raises for the first row that is wrong, if there is one."""
     if wrong.any():
         row = int(wrong.argmax())
-        raise HistoryError(f"row {row} (counted from 0), {str(values[row])!r}: {problem}")
+        raise HistoryError(f"row {row} (counted from 0), {str(values[row])!r}: {problem}", row=row)
 
 
 def _localised(clock: Times, values: Sequence[str] | Times, timezone: str) -> Times:

@@ -39,7 +39,7 @@ def labels(built: ServiceImage) -> dict[str, str]:
 
 
 def add_comment(source: Path) -> None:
-    with (source / "serving" / "runtime" / "app.py").open("a") as file:
+    with (source / "serving" / "runtime" / "served.py").open("a") as file:
         file.write("# changed\n")
 
 

@@ -80,7 +80,8 @@ def manifest_with(bundle: Path, name: str) -> ModelManifest:
 def test_a_bento_holds_the_runtime_and_the_model_and_nothing_else(bento: BuiltBento) -> None:
     source = bento.path / "src"
     found = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
-    runtime = {f"serving/runtime/{path.name}" for path in (ROOT / "serving/runtime").glob("*.py")}
+    modules = (ROOT / "serving/runtime").rglob("*.py")
+    runtime = {str(path.relative_to(ROOT)) for path in modules}
     model = {"model/model.json", "model/model.ubj", "model/base.json"}
     assert found == runtime | model | {"serving/__init__.py", "bentofile.yaml"}
 
@@ -150,7 +151,7 @@ def test_what_the_store_holds_already_is_left_untouched(
     [
         "src/model/model.json",
         "src/model/model.ubj",
-        "src/serving/runtime/app.py",
+        "src/serving/runtime/served.py",
         "src/serving/runtime/new.py",
         "env/python/requirements.txt",
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.runtime.errors import HistoryError, RequestError
+from serving.runtime.errors import RequestError
 from serving.runtime.model import Model
 from serving.runtime.predict import predict_columns
 from tests.unit.request_cases import (
@@ -62,7 +62,7 @@ WRONG: dict[str, tuple[Data, str]] = {
     "beyond float32": (with_value(BASE, "OT", 9, 1e39), "column 'OT', row 9: .* got 1e\\+39"),
     "beyond float64": (with_value(BASE, "OT", 9, 10**400), "column 'OT', row 9: .* got 10000"),
     "date": (with_value(BASE, "date", 8, "02/03/2020"), "column 'date', row 8 .*'02/03/2020'"),
-    "no date": (with_value(BASE, "date", 8, None), "column 'date', row 8: .* got None"),
+    "no date": (with_value(BASE, "date", 8, None), "column 'date', row 8: .* got null"),
     "mixed offsets": (
         with_value(BASE, "date", 2, "2020-03-01T02:00:00Z"),
         "column 'date', row 2 .*offset",
@@ -79,7 +79,7 @@ WRONG: dict[str, tuple[Data, str]] = {
         with_value(BASE, "date", 4, "2020-02-01T00:00:00"),
         "column 'date', unit 2: row 4 .* must be after row 3",
     ),
-    "no entity": (with_value(BASE, "unit", 6, None), "column 'unit', row 6: .* got None"),
+    "no entity": (with_value(BASE, "unit", 6, None), "column 'unit', row 6: .* got null"),
     "empty entity": (with_value(BASE, "unit", 6, ""), "column 'unit', row 6: .* got ''"),
     "surrogate": (with_value(BASE, "unit", 6, "\ud800"), "column 'unit', row 6"),
 }
@@ -130,5 +130,5 @@ def test_a_gap_that_begins_before_the_lookback_is_named(forecaster: Model) -> No
 
 def test_readings_too_large_for_features_are_refused(forecaster: Model) -> None:
     data = with_value(history(), "OT", 29, 3e38)
-    with pytest.raises(HistoryError, match="1e\\+38"):
+    with pytest.raises(RequestError, match="1e\\+38"):
         predict_columns(forecaster, data)

@@ -1,0 +1,1 @@
+"""The HTTP side of the service: bodies, status codes, limits and errors, and no maths."""

@@ -1,0 +1,132 @@
+"""The HTTP application: which route answers what, who may ask, how many at a time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from serving.runtime.errors import RequestError
+from serving.runtime.http import logs
+from serving.runtime.http.exchange import (
+    DisconnectedError,
+    Exchange,
+    HttpError,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    error_reply,
+)
+from serving.runtime.http.keys import ApiKeys
+from serving.runtime.http.metrics import Metrics
+
+Handler = Callable[[Exchange], Awaitable[Reply]]
+RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Route:
+    """What answers at a path.
+
+    Attributes:
+        handler: Answers a request.
+        method: The one method that it takes; where that is GET, HEAD is taken too.
+        is_open: Whether it answers without a key.
+        is_limited: Whether its requests count for the limit of requests in hand.
+    """
+
+    handler: Handler
+    method: str = "GET"
+    is_open: bool = False
+    is_limited: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it takes."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+class Application:
+    """Answers HTTP requests, as an ASGI application."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        *,
+        metrics: Metrics,
+        max_concurrency: int,
+        keys: ApiKeys | None = None,
+    ) -> None:
+        self._routes = routes
+        self._metrics = metrics
+        self._max_concurrency = max_concurrency
+        self._keys = keys
+        self._in_hand = 0
+        self.is_draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, whatever happens."""
+        started = time.perf_counter()
+        exchange = Exchange(scope, receive)
+        route = self._routes.get(exchange.path)
+        try:
+            reply = await self._answer(exchange, route)
+            await reply.send(send, request_id=exchange.request_id, closes=self.is_draining)
+            status = reply.status
+        except DisconnectedError:
+            status = 499
+        seconds = time.perf_counter() - started
+        name = "other" if route is None else exchange.path
+        self._metrics.count_request(name, status=status, seconds=seconds)
+        logs.log_request(exchange, status=status, seconds=seconds)
+
+    async def _answer(self, exchange: Exchange, route: Route | None) -> Reply:
+        try:
+            return await self._handle(exchange, self._checked(exchange, route))
+        except HttpError as error:
+            return error_reply(
+                error.status, str(error), request_id=exchange.request_id, headers=error.headers
+            )
+        except RequestError as error:
+            fields = [(exchange.layout.path(problem), problem) for problem in error.problems]
+            return error_reply(422, str(error), request_id=exchange.request_id, fields=fields)
+        except DisconnectedError:
+            raise
+        except Exception:  # noqa: BLE001  logged, and told without what it says
+            logs.access.exception("a request failed", extra=logs.fields(id=exchange.request_id))
+            return error_reply(
+                500,
+                "the service failed; tell its operator the request_id",
+                request_id=exchange.request_id,
+            )
+
+    def _checked(self, exchange: Exchange, route: Route | None) -> Route:
+        if route is None:
+            known = ", ".join(self._routes)
+            raise HttpError(404, f"there is nothing at this address; there is {known}")
+        if exchange.method not in route.methods:
+            allowed = ", ".join(route.methods)
+            raise HttpError(405, f"this address takes {allowed} only", headers={"allow": allowed})
+        if self._keys is not None and not route.is_open:
+            self._keys.check(exchange.header(b"authorization"))
+        return route
+
+    async def _handle(self, exchange: Exchange, route: Route) -> Reply:
+        if not route.is_limited:
+            return await route.handler(exchange)
+        if self._in_hand >= self._max_concurrency:
+            raise HttpError(
+                503,
+                f"the service has {self._max_concurrency} requests in hand and takes no more; "
+                "try again later",
+                headers={"retry-after": str(RETRY_SECONDS)},
+            )
+        self._in_hand += 1
+        self._metrics.in_progress.inc()
+        try:
+            # All that have arrived are counted before the first of them is computed.
+            await asyncio.sleep(0)
+            return await route.handler(exchange)
+        finally:
+            self._in_hand -= 1
+            self._metrics.in_progress.dec()

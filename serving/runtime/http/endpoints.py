@@ -1,0 +1,85 @@
+"""What the routes answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from serving.runtime.errors import Problem, RequestError
+from serving.runtime.http.application import Route
+from serving.runtime.http.batching import Batcher, Predictions
+from serving.runtime.http.bodies import Body, check_content_type, read_columns
+from serving.runtime.http.exchange import Exchange, Reply
+from serving.runtime.http.metrics import Metrics
+from serving.runtime.predict import Answer, Question, read_question, tell_answer
+from serving.runtime.served import ServedModel
+from serving.runtime.settings import ServiceSettings
+
+Reader = Callable[[bytes], Body]
+Teller = Callable[[Answer], object]
+
+LARGE_BODY = 50_000
+"""Bytes from which on a request is computed on a thread, so that others get their answer."""
+
+
+class Endpoints:
+    """The routes of a service and what they answer."""
+
+    def __init__(self, served: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
+        self._served = served
+        self._settings = settings
+        self._metrics = metrics
+        self._batcher = Batcher(served.model.predict)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
+
+    def routes(self) -> Mapping[str, Route]:
+        """What answers at which path."""
+        return {
+            "/predict": Route(self._predict, "POST", is_limited=True),
+            "/health": Route(self._health, is_open=True),
+            "/livez": Route(self._health, is_open=True),
+            "/readyz": Route(self._health, is_open=True),
+            "/metrics": Route(self._tell_metrics),
+        }
+
+    async def _predict(self, exchange: Exchange) -> Reply:
+        return await self._answer_body(exchange, read=read_columns, tell=self._served.content)
+
+    async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
+        check_content_type(exchange.header(b"content-type"))
+        settings = self._settings
+        body = await exchange.read_body(most=settings.max_body_bytes, seconds=settings.body_seconds)
+        if len(body) > LARGE_BODY:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                self._threads, self._answer_large, exchange, body, read, tell
+            )
+        question = self._read_question(exchange, read(body))
+        return self._reply(question, await self._batcher.predict(question.features), tell)
+
+    def _answer_large(self, exchange: Exchange, body: bytes, read: Reader, tell: Teller) -> Reply:
+        question = self._read_question(exchange, read(body))
+        return self._reply(question, self._served.model.predict(question.features), tell)
+
+    def _read_question(self, exchange: Exchange, body: Body) -> Question:
+        exchange.layout = body.layout
+        most = self._settings.max_rows
+        for name, values in body.columns.items():
+            if isinstance(values, list) and len(values) > most:
+                message = f"column {name!r} has {len(values)} rows; at most {most} are taken"
+                raise RequestError(Problem(message, name))
+        question = read_question(self._served.model, body.columns)
+        exchange.rows = len(question.features)
+        return question
+
+    def _reply(self, question: Question, numbers: Predictions, tell: Teller) -> Reply:
+        answer = tell_answer(self._served.model, question, numbers)
+        self._metrics.count_answer(answer)
+        return Reply.of(tell(answer))
+
+    async def _health(self, exchange: Exchange) -> Reply:  # noqa: ARG002
+        return Reply.of({"status": "ok"})
+
+    async def _tell_metrics(self, exchange: Exchange) -> Reply:  # noqa: ARG002
+        return Reply(
+            200, self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )

@@ -1,0 +1,160 @@
+"""One request and its reply, as ASGI brings and takes them."""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.runtime.errors import MLAssetsError, Problem
+from serving.runtime.http.layouts import ColumnsLayout, Layout
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = Mapping[str, str]
+
+JSON_TYPE = "application/json"
+TOLD_FIELDS = 50
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class HttpError(MLAssetsError):
+    """A request that is refused with a status of its own.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Headers of the reply.
+    """
+
+    def __init__(self, status: int, message: str, *, headers: Headers | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+
+
+class DisconnectedError(MLAssetsError):
+    """The client went away before its request was complete."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a request is answered with."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON_TYPE
+    headers: Headers = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: object, *, status: int = 200, headers: Headers | None = None) -> "Reply":
+        """A reply of JSON."""
+        body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return cls(status, body.encode("utf-8", "backslashreplace"), headers=headers or {})
+
+    async def send(self, send: Send, *, request_id: str, closes: bool) -> None:
+        """Sends the reply."""
+        headers = [
+            (b"content-type", self.media_type.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"x-request-id", request_id.encode()),
+            *((name.encode(), value.encode()) for name, value in self.headers.items()),
+        ]
+        if closes:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def error_reply(
+    status: int,
+    message: str,
+    *,
+    request_id: str,
+    fields: Iterable[tuple[str, Problem]] = (),
+    headers: Headers | None = None,
+) -> Reply:
+    """The one shape that all errors have.
+
+    Args:
+        status: The HTTP status.
+        message: What is wrong, where, and what to do.
+        request_id: The request's id.
+        fields: JSON pointer (RFC 6901) and problem of each wrong field.
+        headers: Headers of the reply.
+    """
+    told = [{"path": path, "error": problem.message} for path, problem in fields]
+    content: dict[str, object] = {"error": message, "request_id": request_id}
+    if told:
+        content["fields"] = told[:TOLD_FIELDS]
+    return Reply.of(content, status=status, headers=headers)
+
+
+class Exchange:
+    """A request while it is answered.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path of the address.
+        request_id: The client's id of the request, or one of ours.
+        rows: Rows that the request asked about, once that is known.
+        layout: How its body holds columns, once that is known.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        self.rows = 0
+        self.layout: Layout = ColumnsLayout("data")
+        self._receive = receive
+
+    def header(self, name: bytes) -> str:
+        """A header's value, empty if it is not there."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def read_body(self, *, most: int, seconds: float) -> bytes:
+        """The body of the request.
+
+        Raises:
+            HttpError: It is larger than ``most`` bytes (413), or takes longer than that (408).
+            DisconnectedError: The client went away.
+        """
+        declared = self.header(b"content-length")
+        if declared.isdigit() and int(declared) > most:
+            raise _too_large(most)
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message["body"]
+            if len(body) > most:
+                raise _too_large(most)
+            return body
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._read_parts(message, most=most)
+        except TimeoutError:
+            raise HttpError(408, f"the body did not arrive within {seconds:g} s") from None
+
+    async def _read_parts(self, message: Message, *, most: int) -> bytes:
+        parts, size = [], 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError("the client went away before its request was complete")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise _too_large(most)
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await self._receive()
+
+
+def _too_large(most: int) -> HttpError:
+    return HttpError(
+        413, f"the body has more than {most} bytes; send fewer rows in each of several requests"
+    )

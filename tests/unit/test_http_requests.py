@@ -1,0 +1,113 @@
+"""Bodies and headers of requests: what is read, and what a wrong one is answered."""
+
+import pytest
+
+from serving.runtime.model import Model
+from tests.unit.http_cases import Client, client_of
+from tests.unit.request_cases import forecasts, history, with_value, write_classifier
+
+
+@pytest.fixture(scope="module")
+def client(forecaster: Model) -> Client:
+    return client_of(forecaster)
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return client_of(write_classifier(tmp_path_factory.mktemp("models") / "flower"))
+
+
+def test_the_service_answers_with_the_model_and_its_forecasts(
+    client: Client, forecaster: Model
+) -> None:
+    response = client.post("/predict", json={"data": history()})
+    assert response.status_code == 200
+    assert response.json() == {
+        "model": {"name": "heat", "version": "3"},
+        "predictions": [vars(forecasts(forecaster, history())[0])],
+    }
+
+
+def test_a_flat_record_is_one_row(classifier: Client) -> None:
+    record = classifier.post("/predict", json={"length": 1.5, "width": 2})
+    columns = classifier.post("/predict", json={"data": {"length": [1.5], "width": [2]}})
+    assert record.json() == columns.json()
+    assert len(record.json()["predictions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b"\xff\xfe\x00", 400, "not JSON"),
+        (b"[" * 200_000, 400, "not JSON"),
+        (b"[]", 422, "must be an object"),
+        (b'{"data": [1]}', 422, "object of columns"),
+        (b'{"data": {}, "more": 1}', 422, "beside \"data\" there must be nothing, got 'more'"),
+        (b'{"data": {"OT": [1], "OT": [2]}}', 422, "'OT' stands there more than once"),
+        (b'{"data": {"OT": [NaN]}}', 422, "NaN is not a number of JSON"),
+        (b'{"data": {"OT": [1]}}', 422, "column 'date' is missing; needed are date, load, OT"),
+        (b'{"data": {"\\ud800": [1]}}', 422, "unknown column"),
+    ],
+)
+def test_a_wrong_body_is_told_what_to_mend(
+    client: Client, body: bytes, status: int, message: str
+) -> None:
+    response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == status
+    assert message in response.json()["error"]
+
+
+def test_each_wrong_field_is_named_by_its_path(client: Client) -> None:
+    data = with_value(with_value(history(), "OT", 3, "warm"), "date", 5, "noon")
+    answer = client.post("/predict", json={"data": data}).json()
+    assert [field["path"] for field in answer["fields"]] == ["/data/date/5", "/data/OT/3"]
+    assert "'warm'" in answer["fields"][1]["error"]
+
+
+def test_history_errors_are_answered_and_not_raised(client: Client) -> None:
+    response = client.post("/predict", json={"data": with_value(history(), "OT", 29, 3e38)})
+    assert (response.status_code, "1e+38" in response.json()["error"]) == (422, True)
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "text/csv", ""])
+def test_only_json_is_read(client: Client, kind: str) -> None:
+    response = client.post("/predict", content=b"{}", headers={"content-type": kind})
+    assert response.status_code == 415
+    assert "application/json" in response.json()["error"]
+
+
+def test_another_method_is_refused_as_json(client: Client) -> None:
+    response = client.get("/predict")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert "error" in response.json()
+
+
+def test_an_unknown_address_tells_the_known_ones(client: Client) -> None:
+    response = client.get("/forecast")
+    assert response.status_code == 404
+    assert "/predict" in response.json()["error"]
+
+
+def test_a_body_over_the_limit_is_refused(forecaster: Model) -> None:
+    small = client_of(forecaster, {"MAX_BODY_BYTES": "1000"})
+    response = small.post("/predict", json={"data": history()})
+    assert (response.status_code, "1000 bytes" in response.json()["error"]) == (413, True)
+
+
+def test_more_rows_than_the_limit_are_refused(forecaster: Model) -> None:
+    small = client_of(forecaster, {"MAX_ROWS": "20"})
+    response = small.post("/predict", json={"data": history()})
+    assert response.status_code == 422
+    assert response.json()["fields"][0]["path"] == "/data/date"
+    assert "at most 20" in response.json()["error"]
+
+
+def test_a_reply_names_its_request(client: Client) -> None:
+    ours = client.post("/predict", json={}).headers["x-request-id"]
+    named = client.post("/predict", json={}, headers={"x-request-id": "order-17"})
+    assert len(ours) == 16
+    assert named.headers["x-request-id"] == named.json()["request_id"] == "order-17"
+    harmful = client.post("/predict", json={}, headers={"x-request-id": "a b\tc"})
+    assert harmful.headers["x-request-id"] != "a b\tc"
