@@ -7,6 +7,7 @@ from typing import Any
 
 from commands.console import say
 from commands.steps import progress
+from ml_assets.resources.promotions import promotion_metrics
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
@@ -28,7 +29,12 @@ def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:
     """Builds the Bento of a version."""
     with progress("bento", f"building {version.label}"), TemporaryDirectory() as scratch:
         bundle = _registry(settings).bundle(version, Path(scratch))
-        return build_bento(bundle, version=str(version.version), bento_home=settings.bento_home)
+        return build_bento(
+            bundle,
+            version=str(version.version),
+            bento_home=settings.bento_home,
+            metrics=promotion_metrics(version.tags),
+        )
 
 
 def ask_one_forecast(bento: BuiltBento, version: RegisteredVersion, settings: Settings) -> None:

@@ -40,7 +40,7 @@ def model(
     Returns:
         The candidate's version, and the asset's result.
     """
-    from ml_assets.core.examples import input_ranges
+    from ml_assets.core.examples import input_ranges, training_span
     from ml_assets.core.training.fitting import fit, save
 
     data, data_version = load_data(spec, storage), training_set_version(spec, storage)
@@ -49,7 +49,13 @@ def model(
     with TemporaryDirectory() as directory:
         bundle = Path(directory) / "bundle"
         ranges = input_ranges(snapshot, data, spec)
-        manifest = save(fitted, bundle, data_version=data_version, input_ranges=ranges)
+        manifest = save(
+            fitted,
+            bundle,
+            data_version=data_version,
+            input_ranges=ranges,
+            training=training_span(data, spec),
+        )
         tags = _provenance(
             bundle, manifest, source=dataset_source(spec, storage, version=data_version)
         )

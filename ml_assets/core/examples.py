@@ -1,4 +1,4 @@
-"""What a served model is told of its data: an example request, and the range of each input."""
+"""What a served model is told of its data: an example, the span, the range of each column."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from ml_assets.core.features.training_set import TrainingSet
 from ml_assets.core.histories import history_rows
 from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
 from ml_assets.core.spec import PipelineSpec
+from serving.runtime.model import TrainingSpan
 from serving.runtime.spec import ForecastSpec
 
 TABLE_ROWS = 5
@@ -69,13 +70,26 @@ def _newest_history(
 def input_ranges(
     dataset: pd.DataFrame, data: TrainingSet, spec: PipelineSpec
 ) -> Mapping[str, tuple[float, float]]:
-    """Lowest and highest value of each input column up to the last training row.
+    """Lowest and highest value of each column of numbers up to the last training row.
 
-    For a table these are the ranges of all its rows.
+    For a table these are the ranges of all its rows. The target is among them if it is a number.
     """
     rows = dataset
     if spec.columns.timestamp:
         end = pd.Timestamp(data.part("train").timestamps.max(), tz="UTC")
         rows = dataset[dataset[spec.columns.timestamp] <= end]
-    names = spec.columns.numeric if spec.forecast else spec.columns.inputs
+    of_numbers = spec.task != "classification"
+    names = spec.columns.numeric if of_numbers else spec.columns.inputs
     return {name: (float(rows[name].min()), float(rows[name].max())) for name in names}
+
+
+def training_span(data: TrainingSet, spec: PipelineSpec) -> TrainingSpan:
+    """How many rows the model is fitted to, and the times of the first and the last of them."""
+    train = data.part("train")
+    if spec.columns.timestamp is None:
+        return TrainingSpan(rows=len(train))
+    start, end = (
+        f"{np.datetime_as_string(time, unit='s')}Z"
+        for time in (train.timestamps.min(), train.timestamps.max())
+    )
+    return TrainingSpan(rows=len(train), start=start, end=end)

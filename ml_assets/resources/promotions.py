@@ -57,6 +57,12 @@ def read_promotions(version: int, tags: Mapping[str, str]) -> list[AliasChange]:
     ]
 
 
+def promotion_metrics(tags: Mapping[str, str]) -> Mapping[str, float]:
+    """What was measured before the first promotion of a version; nothing if there was none."""
+    keys = [key for key in tags if key.startswith(PROMOTED)]
+    return json.loads(tags[min(keys)])["metrics"] if keys else {}
+
+
 def version_before(version: int, promotions: Sequence[AliasChange]) -> int | None:
     """The version to go back to from ``version``; those that were refused are passed over.
 

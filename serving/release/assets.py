@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.resources.failures import failing_plainly
+from ml_assets.resources.promotions import promotion_metrics
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from serving.release.partitions import MODEL_VERSIONS, partition_key, read_partition_key
 from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
@@ -58,7 +59,12 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
     version = _version(context, registry)
     with TemporaryDirectory() as scratch:
         bundle = registry.bundle(version, Path(scratch))
-        built = build_bento(bundle, version=str(version.version), bento_home=release.bento_home)
+        built = build_bento(
+            bundle,
+            version=str(version.version),
+            bento_home=release.bento_home,
+            metrics=promotion_metrics(version.tags),
+        )
     return dg.MaterializeResult(
         metadata={
             "Bento": built.tag,

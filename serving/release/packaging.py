@@ -16,10 +16,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock
@@ -27,6 +28,7 @@ from packaging.requirements import Requirement
 
 import serving.runtime
 from ml_assets.resources.pins import installed_pin
+from serving.runtime.card import EVALUATION, Evaluation
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.estimators import SKOPS_FILE
 from serving.runtime.files import MANIFEST, read_file, read_verified
@@ -64,7 +66,9 @@ class BuiltBento:
     path: Path
 
 
-def build_bento(model_dir: Path, *, version: str, bento_home: Path) -> BuiltBento:
+def build_bento(
+    model_dir: Path, *, version: str, bento_home: Path, metrics: Mapping[str, float] | None = None
+) -> BuiltBento:
     """Builds the Bento of a model version, unless the store has it with the same content.
 
     A Bento of that version with another model, runtime or packages is replaced.
@@ -73,6 +77,7 @@ def build_bento(model_dir: Path, *, version: str, bento_home: Path) -> BuiltBent
         model_dir: The model's directory; every file's sha256 is verified before it is used.
         version: Version of the model in the registry, such as "3".
         bento_home: `BENTOML_HOME` of the store that gets the Bento.
+        metrics: What was measured before the promotion, for the model card.
 
     Raises:
         ModelFileError: A file of the model is missing, or is not the one that was recorded.
@@ -82,7 +87,8 @@ def build_bento(model_dir: Path, *, version: str, bento_home: Path) -> BuiltBent
         raise PackagingError(f"{version!r} can't be a model's version; use one such as '3'")
     try:
         with _workspace(bento_home) as workspace:
-            return _build(model_dir, version=version, workspace=workspace, bento_home=bento_home)
+            manifest = _stage(model_dir, workspace / "context", metrics=metrics or {})
+            return _build(manifest, version=version, workspace=workspace, bento_home=bento_home)
     except OSError as error:
         raise PackagingError(
             f"the Bento of {model_dir} can't be built in {bento_home} "
@@ -113,10 +119,10 @@ def _workspace(bento_home: Path) -> Iterator[Path]:
             _settle(bento_home)
 
 
-def _build(model_dir: Path, *, version: str, workspace: Path, bento_home: Path) -> BuiltBento:
+def _build(
+    manifest: ModelManifest, *, version: str, workspace: Path, bento_home: Path
+) -> BuiltBento:
     context = workspace / "context"
-    _stage_runtime(context)
-    manifest = _stage_model(model_dir, context / "model")
     tag = f"{manifest.name}:v{version}"
     place = Path(manifest.name, f"v{version}")
     target = bento_home / "bentos" / place
@@ -144,10 +150,19 @@ def _holds(bento: Path, context: Path, packages: list[str]) -> bool:
 
 
 def _contents(root: Path) -> dict[Path, bytes]:
-    """The files of the runtime and the model, without the caches that Python may put there."""
-    paths = (path for room in ("serving", "model") for path in (root / room).rglob("*"))
+    """The files that are staged, without the caches that Python may put there."""
+    rooms = (root / room for room in ("serving", "model"))
+    paths = chain([root / EVALUATION], *(room.rglob("*") for room in rooms))
     files = (path for path in paths if path.is_file() and path.parent.name != "__pycache__")
     return {path.relative_to(root): path.read_bytes() for path in files}
+
+
+def _stage(model_dir: Path, context: Path, *, metrics: Mapping[str, float]) -> ModelManifest:
+    """Puts together what the Bento shall hold."""
+    _stage_runtime(context)
+    evaluation = Evaluation(metrics={**metrics})
+    (context / EVALUATION).write_text(evaluation.model_dump_json(indent=2), encoding="utf-8")
+    return _stage_model(model_dir, context / "model")
 
 
 def _stage_runtime(context: Path) -> None:
@@ -174,7 +189,7 @@ def _build_file(manifest: ModelManifest, packages: list[str], *, version: str) -
         "name": manifest.name,
         "description": f"# {manifest.name}, version {version}\n\nSend columns to POST /predict.\n",
         "labels": labels,
-        "include": ["serving/**", "model/**"],
+        "include": ["serving/**", "model/**", EVALUATION],
         "python": {"packages": packages, "lock_packages": False},
     }
 

@@ -18,7 +18,7 @@ from serving.runtime.estimators import (
     Estimator,
     SklearnEstimator,
 )
-from serving.runtime.files import MANIFEST, read_file, read_verified
+from serving.runtime.files import MANIFEST, read_file, read_verified, sha256
 from serving.runtime.libraries import Version, check_libraries
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel
 from serving.runtime.predictor import Predictor
@@ -29,6 +29,20 @@ BASE_FILE = "base.json"
 XGBOOST = "xgboost"
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class TrainingSpan(FrozenModel):
+    """The rows that a model was fitted to.
+
+    Attributes:
+        rows: How many.
+        start: Time of the first row, ISO 8601 in UTC; None for rows without a time.
+        end: Time of the last row.
+    """
+
+    rows: Annotated[int, Field(ge=1)]
+    start: str | None = None
+    end: str | None = None
 
 
 class ModelManifest(FrozenModel):
@@ -47,6 +61,7 @@ class ModelManifest(FrozenModel):
         estimator: ``xgboost``, or the import path of an estimator of scikit-learn.
         libraries: Version of each library that it was fitted with; the same major ones load it.
         input_ranges: Lowest and highest value of each number column in training.
+        training: The rows that it was fitted to; None if nobody noted them.
         files: sha256 of every other file in the directory.
     """
 
@@ -62,6 +77,7 @@ class ModelManifest(FrozenModel):
     estimator: str
     libraries: dict[str, Version] = Field(default={})
     input_ranges: dict[str, tuple[float, float]] = Field(default={})
+    training: TrainingSpan | None = None
     files: dict[str, Digest]
 
     @model_validator(mode="after")
@@ -84,6 +100,11 @@ class ModelManifest(FrozenModel):
     def estimator_file(self) -> str:
         """The file that holds the estimator."""
         return BOOSTER_FILE if self.estimator == XGBOOST else SKOPS_FILE
+
+    @property
+    def request_columns(self) -> tuple[str, ...]:
+        """The columns of numbers that a request holds."""
+        return self.columns.numeric if self.forecast else tuple(self.feature_names)
 
     @property
     def outputs(self) -> int:
@@ -148,8 +169,12 @@ def read_manifest(directory: Path) -> ModelManifest:
         ModelFileError: It is missing, or is not a manifest.
     """
     path = directory / MANIFEST
+    return _parse_manifest(read_file(path), path=path)
+
+
+def _parse_manifest(content: bytes, *, path: Path) -> ModelManifest:
     try:
-        return ModelManifest.model_validate_json(read_file(path))
+        return ModelManifest.model_validate_json(content)
     except ValidationError as error:
         raise ModelFileError(
             f"{path} is not a model's manifest: {_first_line(error)}; fetch the model again"
@@ -168,10 +193,13 @@ class Model:
     Attributes:
         manifest: What the model is.
         predictor: Its maths.
+        digest: sha256 of ``model.json``, which names those of the other files; empty for a model
+            that was not loaded from files.
     """
 
     manifest: ModelManifest
     predictor: Predictor
+    digest: str = ""
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -181,16 +209,16 @@ class Model:
             ModelFileError: A file is missing, damaged, of another model or not recorded, or the
                 model was fitted with another major version of a library than the one here.
         """
-        manifest = read_manifest(directory)
+        content = read_file(directory / MANIFEST)
+        manifest = _parse_manifest(content, path=directory / MANIFEST)
         contents = read_verified(directory, manifest.files)
-        return cls(manifest, build_predictor(manifest, contents, source=str(directory)))
+        predictor = build_predictor(manifest, contents, source=str(directory))
+        return cls(manifest, predictor, sha256(content))
 
     @cached_property
     def ranges(self) -> InputRanges:
         """What the number columns of a request had in training."""
-        columns = self.manifest.columns
-        names = columns.numeric if self.manifest.forecast else self.manifest.feature_names
-        return InputRanges.of(names, self.manifest.input_ranges)
+        return InputRanges.of(self.manifest.request_columns, self.manifest.input_ranges)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predictions for feature rows; they do not depend on what else is in the batch.

@@ -31,6 +31,11 @@ class ServedModel:
         """
         return cls(Model.load(directory), version)
 
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Which model it is, as answers tell it."""
+        return {"name": self.model.manifest.name, "version": self.version}
+
     def predict(self, data: Columns) -> Answer:
         """What the model says to a request's columns.
 
@@ -45,8 +50,7 @@ class ServedModel:
             vars(prediction) if isinstance(prediction, EntityForecast) else prediction
             for prediction in answer.predictions
         ]
-        model = {"name": self.model.manifest.name, "version": self.version}
-        content: dict[str, object] = {"model": model, "predictions": predictions}
+        content: dict[str, object] = {"model": self.identity, "predictions": predictions}
         if answer.probabilities is not None:
             content["probabilities"] = answer.probabilities
         return content

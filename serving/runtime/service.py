@@ -8,6 +8,7 @@ import bentoml
 from bentoml import Service
 
 from serving.runtime.errors import ModelFileError
+from serving.runtime.http import logs
 from serving.runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -46,11 +47,20 @@ class PredictionService:
 
     def __init__(self) -> None:
         # Only workers answer; BentoML's build and its arbiter do without the model's libraries.
-        from serving.runtime.http.start import create_application  # noqa: PLC0415
+        from serving.runtime.http import start  # noqa: PLC0415
 
-        type(self).application = create_application(
+        logs.configure(settings.log_level)
+        application = start.load_application(
             model_directory(), version=released_version(), settings=settings
         )
+        application.drain.follow_signals()
+        type(self).application = application
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def log_as_json() -> None:
+        """Lets the process that looks after the workers log as they do."""
+        logs.configure(settings.log_level)
 
 
 def model_directory() -> Path:

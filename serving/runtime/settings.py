@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
 
@@ -31,6 +31,7 @@ class ServiceSettings(FrozenModel):
         feast_online_url: Address of Feast's feature server.
         feast_online_seconds: How long the feature server may take to answer.
         support_contact: Whom the API's document names for questions: a URL or a mail address.
+        log_level: The least level of what is logged; requests are logged as "info".
     """
 
     workers: Annotated[int, Field(ge=1, le=256)] = 1
@@ -38,18 +39,26 @@ class ServiceSettings(FrozenModel):
     max_body_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 16_000_000
     max_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     body_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 1.0
+    drain_seconds: Annotated[float, Field(ge=0, le=20)] = 1.0
     api_keys_file: Path | None = None
     feast_online_enabled: bool = False
     feast_online_url: AnyHttpUrl | None = None
     feast_online_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     support_contact: str = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")
     def _store_has_an_address(self) -> Self:
         if self.feast_online_enabled and self.feast_online_url is None:
             raise ValueError("FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL, the feature server's")
         return self
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """What a client must keep to."""
+        names = {"max_rows", "max_body_bytes", "max_concurrency", "body_seconds"}
+        limits: dict[str, float] = self.model_dump(include=names)
+        return limits
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

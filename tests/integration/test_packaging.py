@@ -83,7 +83,7 @@ def test_a_bento_holds_the_runtime_and_the_model_and_nothing_else(bento: BuiltBe
     modules = (ROOT / "serving/runtime").rglob("*.py")
     runtime = {str(path.relative_to(ROOT)) for path in modules}
     model = {"model/model.json", "model/model.ubj", "model/base.json"}
-    assert found == runtime | model | {"serving/__init__.py", "bentofile.yaml"}
+    assert found == runtime | model | {"serving/__init__.py", "bentofile.yaml", "evaluation.json"}
 
 
 def test_a_bento_says_what_it_is_and_listens_on_the_documented_port(bento: BuiltBento) -> None:
@@ -160,8 +160,8 @@ def test_a_bento_with_another_file_is_another_one(
     bundle: Path, bento: BuiltBento, tmp_path: Path, name: str
 ) -> None:
     context = tmp_path / "context"
-    packaging._stage_runtime(context)
-    packages = packaging._requirements(packaging._stage_model(bundle, context / "model"))
+    manifest = packaging._stage(bundle, context, metrics={})
+    packages = packaging._requirements(manifest)
     assert packaging._holds(bento.path, context, packages)
     with (bento.path / name).open("a") as file:
         file.write("changed")

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
+from serving.runtime.card import Evaluation
 from serving.runtime.http.application import Application
-from serving.runtime.http.start import assemble
+from serving.runtime.http.start import create_application
 from serving.runtime.model import Model
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -42,4 +43,5 @@ class Client:
 def client_of(model: Model, environment: Mapping[str, str] | None = None) -> Client:
     """A client of a model's service, whose settings are those of an environment."""
     settings = ServiceSettings.read(environment or {})
-    return Client(assemble(ServedModel(model, "3"), settings))
+    evaluation = Evaluation(metrics={"test_rmse": 1.5})
+    return Client(create_application(ServedModel(model, "3"), settings, evaluation=evaluation))

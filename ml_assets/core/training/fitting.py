@@ -19,7 +19,14 @@ from serving.runtime.estimators import BOOSTER_FILE, SKOPS_FILE
 from serving.runtime.files import MANIFEST, sha256
 from serving.runtime.libraries import library_version
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel, linear_names
-from serving.runtime.model import BASE_FILE, XGBOOST, Model, ModelManifest, build_predictor
+from serving.runtime.model import (
+    BASE_FILE,
+    XGBOOST,
+    Model,
+    ModelManifest,
+    TrainingSpan,
+    build_predictor,
+)
 
 SPANS: tuple[PartName, PartName] = ("train", "validation")
 SKLEARN_LIBRARIES = ("scikit-learn", "skops")
@@ -104,6 +111,7 @@ def save(
     *,
     data_version: str,
     input_ranges: Mapping[str, tuple[float, float]],
+    training: TrainingSpan | None = None,
 ) -> ModelManifest:
     """Writes the files that :meth:`serving.runtime.model.Model.load` reads.
 
@@ -114,6 +122,7 @@ def save(
         directory: Created if need be; an earlier model in it is replaced.
         data_version: Content hash of the data that it was fitted on.
         input_ranges: Lowest and highest value of each number column in training.
+        training: The rows that it was fitted to.
 
     Returns:
         What was written as ``model.json``.
@@ -121,7 +130,11 @@ def save(
     Raises:
         StateError: The directory can't be written.
     """
-    update = {"data_version": data_version, "input_ranges": dict(input_ranges)}
+    update = {
+        "data_version": data_version,
+        "input_ranges": dict(input_ranges),
+        "training": training,
+    }
     manifest = fitted.model.manifest.model_copy(update=update)
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from serving.runtime.errors import RequestError
 from serving.runtime.http import logs
+from serving.runtime.http.draining import Drain
 from serving.runtime.http.exchange import (
     DisconnectedError,
     Exchange,
@@ -47,22 +48,27 @@ class Route:
 
 
 class Application:
-    """Answers HTTP requests, as an ASGI application."""
+    """Answers HTTP requests, as an ASGI application.
+
+    Attributes:
+        drain: Whether it is about to end.
+    """
 
     def __init__(
         self,
         routes: Mapping[str, Route],
         *,
         metrics: Metrics,
+        drain: Drain,
         max_concurrency: int,
         keys: ApiKeys | None = None,
     ) -> None:
         self._routes = routes
         self._metrics = metrics
+        self.drain = drain
         self._max_concurrency = max_concurrency
         self._keys = keys
         self._in_hand = 0
-        self.is_draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens."""
@@ -71,7 +77,7 @@ class Application:
         route = self._routes.get(exchange.path)
         try:
             reply = await self._answer(exchange, route)
-            await reply.send(send, request_id=exchange.request_id, closes=self.is_draining)
+            await reply.send(send, request_id=exchange.request_id, closes=self.drain.has_begun)
             status = reply.status
         except DisconnectedError:
             status = 499

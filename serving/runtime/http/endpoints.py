@@ -1,4 +1,4 @@
-"""What the routes answer."""
+"""The routes that predict."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ LARGE_BODY = 50_000
 """Bytes from which on a request is computed on a thread, so that others get their answer."""
 
 
-class Endpoints:
-    """The routes of a service and what they answer."""
+class PredictionRoutes:
+    """The routes that predict, and what they answer."""
 
     def __init__(self, served: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
         self._served = served
@@ -35,10 +35,6 @@ class Endpoints:
         """What answers at which path."""
         return {
             "/predict": Route(self._predict, "POST", is_limited=True),
-            "/health": Route(self._health, is_open=True),
-            "/livez": Route(self._health, is_open=True),
-            "/readyz": Route(self._health, is_open=True),
-            "/metrics": Route(self._tell_metrics),
         }
 
     async def _predict(self, exchange: Exchange) -> Reply:
@@ -75,11 +71,3 @@ class Endpoints:
         answer = tell_answer(self._served.model, question, numbers)
         self._metrics.count_answer(answer)
         return Reply.of(tell(answer))
-
-    async def _health(self, exchange: Exchange) -> Reply:  # noqa: ARG002
-        return Reply.of({"status": "ok"})
-
-    async def _tell_metrics(self, exchange: Exchange) -> Reply:  # noqa: ARG002
-        return Reply(
-            200, self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )

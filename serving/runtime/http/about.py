@@ -1,0 +1,76 @@
+"""The routes that tell about the service: its health, its model, its figures and its documents."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from serving.runtime.http.application import RETRY_SECONDS, Route
+from serving.runtime.http.draining import Drain
+from serving.runtime.http.exchange import Exchange, HttpError, Reply
+from serving.runtime.http.metrics import Metrics
+from serving.runtime.served import ServedModel
+
+Check = Callable[[], Awaitable[bool]]
+
+PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class AboutRoutes:
+    """The routes that tell about the service, and what they answer."""
+
+    def __init__(
+        self,
+        served: ServedModel,
+        *,
+        card: Mapping[str, Any],
+        metrics: Metrics,
+        drain: Drain,
+        store_answers: Check | None = None,
+    ) -> None:
+        """Takes what the routes tell.
+
+        Args:
+            served: The model that answers.
+            card: The model card.
+            metrics: What Prometheus reads.
+            drain: Whether the service is about to end.
+            store_answers: Whether the feature store does; None for a service without one.
+        """
+        self._served = served
+        self._card = card
+        self._metrics = metrics
+        self._drain = drain
+        self._store_answers = store_answers
+
+    def routes(self) -> Mapping[str, Route]:
+        """What answers at which path."""
+        return {
+            "/health": Route(self._health, is_open=True),
+            "/livez": Route(self._livez, is_open=True),
+            "/readyz": Route(self._readyz, is_open=True),
+            "/metrics": Route(self._tell_metrics),
+            "/model": Route(self._tell_model),
+        }
+
+    async def _health(self, _exchange: Exchange) -> Reply:
+        model = {**self._served.identity, "digest": self._served.model.digest}
+        return Reply.of({"status": "ok", "model": model})
+
+    async def _livez(self, _exchange: Exchange) -> Reply:
+        return Reply.of({"status": "alive"})
+
+    async def _readyz(self, _exchange: Exchange) -> Reply:
+        if self._drain.has_begun:
+            raise _not_ready("the service is about to end")
+        if self._store_answers is not None and not await self._store_answers():
+            raise _not_ready("the feature store does not answer")
+        return Reply.of({"status": "ready"})
+
+    async def _tell_metrics(self, _exchange: Exchange) -> Reply:
+        return Reply(200, self._metrics.text(), media_type=PROMETHEUS_TYPE)
+
+    async def _tell_model(self, _exchange: Exchange) -> Reply:
+        return Reply.of(self._card)
+
+
+def _not_ready(reason: str) -> HttpError:
+    return HttpError(503, reason, headers={"retry-after": str(RETRY_SECONDS)})
