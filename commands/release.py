@@ -12,6 +12,7 @@ from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento
+from serving.runtime.card import ReleaseNotes
 
 SHOWN = 6
 
@@ -33,7 +34,7 @@ def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:
             bundle,
             version=str(version.version),
             bento_home=settings.bento_home,
-            metrics=promotion_metrics(version.tags),
+            notes=ReleaseNotes(metrics={**promotion_metrics(version.tags)}),
         )
 
 

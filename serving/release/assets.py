@@ -55,15 +55,19 @@ def _asset(
 def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
     """The Bento: the runtime and the model's files, verified; no code of the artifact is run."""
     from serving.release.packaging import build_bento
+    from serving.runtime.card import ReleaseNotes
 
     version = _version(context, registry)
+    notes = ReleaseNotes(
+        metrics={**promotion_metrics(version.tags)}, support_contact=release.support_contact
+    )
     with TemporaryDirectory() as scratch:
         bundle = registry.bundle(version, Path(scratch))
         built = build_bento(
             bundle,
             version=str(version.version),
             bento_home=release.bento_home,
-            metrics=promotion_metrics(version.tags),
+            notes=notes,
         )
     return dg.MaterializeResult(
         metadata={

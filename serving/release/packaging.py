@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
@@ -28,7 +28,7 @@ from packaging.requirements import Requirement
 
 import serving.runtime
 from ml_assets.resources.pins import installed_pin
-from serving.runtime.card import EVALUATION, Evaluation
+from serving.runtime.card import RELEASE, ReleaseNotes
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.estimators import SKOPS_FILE
 from serving.runtime.files import MANIFEST, read_file, read_verified
@@ -67,7 +67,7 @@ class BuiltBento:
 
 
 def build_bento(
-    model_dir: Path, *, version: str, bento_home: Path, metrics: Mapping[str, float] | None = None
+    model_dir: Path, *, version: str, bento_home: Path, notes: ReleaseNotes | None = None
 ) -> BuiltBento:
     """Builds the Bento of a model version, unless the store has it with the same content.
 
@@ -77,7 +77,7 @@ def build_bento(
         model_dir: The model's directory; every file's sha256 is verified before it is used.
         version: Version of the model in the registry, such as "3".
         bento_home: `BENTOML_HOME` of the store that gets the Bento.
-        metrics: What was measured before the promotion, for the model card.
+        notes: What the model card tells beside the manifest.
 
     Raises:
         ModelFileError: A file of the model is missing, or is not the one that was recorded.
@@ -87,7 +87,7 @@ def build_bento(
         raise PackagingError(f"{version!r} can't be a model's version; use one such as '3'")
     try:
         with _workspace(bento_home) as workspace:
-            manifest = _stage(model_dir, workspace / "context", metrics=metrics or {})
+            manifest = _stage(model_dir, workspace / "context", notes=notes or ReleaseNotes())
             return _build(manifest, version=version, workspace=workspace, bento_home=bento_home)
     except OSError as error:
         raise PackagingError(
@@ -152,16 +152,15 @@ def _holds(bento: Path, context: Path, packages: list[str]) -> bool:
 def _contents(root: Path) -> dict[Path, bytes]:
     """The files that are staged, without the caches that Python may put there."""
     rooms = (root / room for room in ("serving", "model"))
-    paths = chain([root / EVALUATION], *(room.rglob("*") for room in rooms))
+    paths = chain([root / RELEASE], *(room.rglob("*") for room in rooms))
     files = (path for path in paths if path.is_file() and path.parent.name != "__pycache__")
     return {path.relative_to(root): path.read_bytes() for path in files}
 
 
-def _stage(model_dir: Path, context: Path, *, metrics: Mapping[str, float]) -> ModelManifest:
+def _stage(model_dir: Path, context: Path, *, notes: ReleaseNotes) -> ModelManifest:
     """Puts together what the Bento shall hold."""
     _stage_runtime(context)
-    evaluation = Evaluation(metrics={**metrics})
-    (context / EVALUATION).write_text(evaluation.model_dump_json(indent=2), encoding="utf-8")
+    (context / RELEASE).write_text(notes.model_dump_json(indent=2), encoding="utf-8")
     return _stage_model(model_dir, context / "model")
 
 
@@ -189,7 +188,7 @@ def _build_file(manifest: ModelManifest, packages: list[str], *, version: str) -
         "name": manifest.name,
         "description": f"# {manifest.name}, version {version}\n\nSend columns to POST /predict.\n",
         "labels": labels,
-        "include": ["serving/**", "model/**", EVALUATION],
+        "include": ["serving/**", "model/**", RELEASE],
         "python": {"packages": packages, "lock_packages": False},
     }
 

@@ -22,6 +22,8 @@ class ReleaseSettings:
         tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
         registry: Address of the registry that images are pushed to, with a path below it if there
             is one (``RELEASE_REGISTRY``).
+        support_contact: Whom customers ask for help: a URL, a mail address or a name
+            (``SUPPORT_CONTACT``).
         serve_image: What models of xgboost run in (``SERVE_IMAGE``).
         serve_sklearn_image: What models of scikit-learn run in (``SERVE_SKLEARN_IMAGE``).
     """
@@ -31,6 +33,7 @@ class ReleaseSettings:
     platform: str
     tracking_uri: str
     registry: str
+    support_contact: str
     serve_image: str
     serve_sklearn_image: str
 
@@ -44,6 +47,7 @@ class ReleaseSettings:
             platform=os.environ.get("PLATFORM_NAME") or "ml-assets",
             tracking_uri=shared.tracking_uri,
             registry=(os.environ.get("RELEASE_REGISTRY") or REGISTRY).rstrip("/"),
+            support_contact=os.environ.get("SUPPORT_CONTACT", ""),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),
             serve_sklearn_image=os.environ.get("SERVE_SKLEARN_IMAGE")
             or _built_here("ml-assets-serve-sklearn"),

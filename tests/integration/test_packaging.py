@@ -13,6 +13,7 @@ import pytest
 
 from serving.release import packaging
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
+from serving.runtime.card import ReleaseNotes
 from serving.runtime.errors import ModelFileError
 from serving.runtime.model import Model, ModelManifest
 from tests.unit.model_cases import forecast_model
@@ -83,7 +84,7 @@ def test_a_bento_holds_the_runtime_and_the_model_and_nothing_else(bento: BuiltBe
     modules = (ROOT / "serving/runtime").rglob("*.py")
     runtime = {str(path.relative_to(ROOT)) for path in modules}
     model = {"model/model.json", "model/model.ubj", "model/base.json"}
-    assert found == runtime | model | {"serving/__init__.py", "bentofile.yaml", "evaluation.json"}
+    assert found == runtime | model | {"serving/__init__.py", "bentofile.yaml", "release.json"}
 
 
 def test_a_bento_says_what_it_is_and_listens_on_the_documented_port(bento: BuiltBento) -> None:
@@ -160,7 +161,7 @@ def test_a_bento_with_another_file_is_another_one(
     bundle: Path, bento: BuiltBento, tmp_path: Path, name: str
 ) -> None:
     context = tmp_path / "context"
-    manifest = packaging._stage(bundle, context, metrics={})
+    manifest = packaging._stage(bundle, context, notes=ReleaseNotes())
     packages = packaging._requirements(manifest)
     assert packaging._holds(bento.path, context, packages)
     with (bento.path / name).open("a") as file:

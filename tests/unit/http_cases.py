@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from serving.runtime.card import Evaluation
+from serving.runtime.card import ReleaseNotes
 from serving.runtime.http.application import Application
 from serving.runtime.http.start import create_application
 from serving.runtime.model import Model
@@ -43,5 +43,5 @@ class Client:
 def client_of(model: Model, environment: Mapping[str, str] | None = None) -> Client:
     """A client of a model's service, whose settings are those of an environment."""
     settings = ServiceSettings.read(environment or {})
-    evaluation = Evaluation(metrics={"test_rmse": 1.5})
-    return Client(create_application(ServedModel(model, "3"), settings, evaluation=evaluation))
+    notes = ReleaseNotes(metrics={"test_rmse": 1.5})
+    return Client(create_application(ServedModel(model, "3"), settings, notes=notes))

@@ -1,12 +1,14 @@
 """The routes that tell about the service: its health, its model, its figures and its documents."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from serving.runtime.http.application import RETRY_SECONDS, Route
 from serving.runtime.http.draining import Drain
 from serving.runtime.http.exchange import Exchange, HttpError, Reply
 from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.pages import FILES, FOLDER, swagger_file, swagger_page, swagger_start
 from serving.runtime.served import ServedModel
 
 Check = Callable[[], Awaitable[bool]]
@@ -22,6 +24,7 @@ class AboutRoutes:
         served: ServedModel,
         *,
         card: Mapping[str, Any],
+        document: Mapping[str, Any],
         metrics: Metrics,
         drain: Drain,
         store_answers: Check | None = None,
@@ -31,12 +34,14 @@ class AboutRoutes:
         Args:
             served: The model that answers.
             card: The model card.
+            document: The OpenAPI document.
             metrics: What Prometheus reads.
             drain: Whether the service is about to end.
             store_answers: Whether the feature store does; None for a service without one.
         """
         self._served = served
-        self._card = card
+        self._card = Reply.of(card)
+        self._document = Reply.of(document)
         self._metrics = metrics
         self._drain = drain
         self._store_answers = store_answers
@@ -48,7 +53,11 @@ class AboutRoutes:
             "/livez": Route(self._livez, is_open=True),
             "/readyz": Route(self._readyz, is_open=True),
             "/metrics": Route(self._tell_metrics),
-            "/model": Route(self._tell_model),
+            "/model": _always(self._card),
+            "/docs.json": _always(self._document, is_open=True),
+            "/": _always(swagger_page(self._served.model.manifest.name), is_open=True),
+            f"{FOLDER}start.js": _always(swagger_start(), is_open=True),
+            **{FOLDER + name: Route(partial(_file, name), is_open=True) for name in FILES},
         }
 
     async def _health(self, _exchange: Exchange) -> Reply:
@@ -68,8 +77,18 @@ class AboutRoutes:
     async def _tell_metrics(self, _exchange: Exchange) -> Reply:
         return Reply(200, self._metrics.text(), media_type=PROMETHEUS_TYPE)
 
-    async def _tell_model(self, _exchange: Exchange) -> Reply:
-        return Reply.of(self._card)
+
+def _always(reply: Reply, *, is_open: bool = False) -> Route:
+    """A route whose answer does not change."""
+
+    async def answer(_exchange: Exchange) -> Reply:
+        return reply
+
+    return Route(answer, is_open=is_open)
+
+
+async def _file(name: str, _exchange: Exchange) -> Reply:
+    return swagger_file(name)
 
 
 def _not_ready(reason: str) -> HttpError:

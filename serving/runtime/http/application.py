@@ -16,6 +16,7 @@ from serving.runtime.http.exchange import (
     Reply,
     Scope,
     Send,
+    error_content,
     error_reply,
 )
 from serving.runtime.http.keys import ApiKeys
@@ -94,8 +95,8 @@ class Application:
                 error.status, str(error), request_id=exchange.request_id, headers=error.headers
             )
         except RequestError as error:
-            fields = [(exchange.layout.path(problem), problem) for problem in error.problems]
-            return error_reply(422, str(error), request_id=exchange.request_id, fields=fields)
+            content = error_content(error, layout=exchange.layout, request_id=exchange.request_id)
+            return Reply.of(content, status=422)
         except DisconnectedError:
             raise
         except Exception:  # noqa: BLE001  logged, and told without what it says

@@ -4,11 +4,11 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.runtime.errors import MLAssetsError, Problem
+from serving.runtime.errors import MLAssetsError, RequestError
 from serving.runtime.http.layouts import ColumnsLayout, Layout
 
 Scope = MutableMapping[str, Any]
@@ -70,12 +70,7 @@ class Reply:
 
 
 def error_reply(
-    status: int,
-    message: str,
-    *,
-    request_id: str,
-    fields: Iterable[tuple[str, Problem]] = (),
-    headers: Headers | None = None,
+    status: int, message: str, *, request_id: str, headers: Headers | None = None
 ) -> Reply:
     """The one shape that all errors have.
 
@@ -83,14 +78,19 @@ def error_reply(
         status: The HTTP status.
         message: What is wrong, where, and what to do.
         request_id: The request's id.
-        fields: JSON pointer (RFC 6901) and problem of each wrong field.
         headers: Headers of the reply.
     """
-    told = [{"path": path, "error": problem.message} for path, problem in fields]
-    content: dict[str, object] = {"error": message, "request_id": request_id}
-    if told:
-        content["fields"] = told[:TOLD_FIELDS]
+    content = {"error": message, "request_id": request_id}
     return Reply.of(content, status=status, headers=headers)
+
+
+def error_content(error: RequestError, *, layout: Layout, request_id: str) -> Mapping[str, object]:
+    """What a wrong request is answered: the same shape, and the path of each wrong field."""
+    fields = [
+        {"path": layout.path(problem), "error": problem.message}
+        for problem in error.problems[:TOLD_FIELDS]
+    ]
+    return {"error": str(error), "request_id": request_id, "fields": fields}
 
 
 class Exchange:

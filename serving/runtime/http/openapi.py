@@ -1,0 +1,193 @@
+"""The OpenAPI document of a model's service; its examples are what the model really answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving.runtime.errors import RequestError
+from serving.runtime.example import example_columns
+from serving.runtime.http.exchange import JSON_TYPE, error_content
+from serving.runtime.http.layouts import ColumnsLayout
+from serving.runtime.http.schemas import (
+    ERROR,
+    Schema,
+    answer_schema,
+    feast_schema,
+    invocations_schema,
+    predictions_schema,
+    request_schema,
+)
+from serving.runtime.model import ModelManifest
+from serving.runtime.request import Columns
+from serving.runtime.served import ServedModel
+from serving.runtime.settings import ServiceSettings
+
+Object = Mapping[str, Any]
+
+REASONS = {
+    400: "The body is not JSON.",
+    401: "The service asks for a key.",
+    403: "The key is not one of this service's.",
+    404: "The service does not ask a feature store; the error says how to switch that on.",
+    408: "The body took too long to arrive.",
+    413: "The body is too large.",
+    415: "The content type is another one than application/json.",
+    422: "Fields of the body are wrong; each of them is named.",
+    500: "The service failed; its operator finds the request_id in the logs.",
+    503: "The service can't answer now; try again after the seconds in Retry-After.",
+}
+OF_BODIES = (400, 408, 413, 415, 422, 500, 503)
+OF_KEYS = (401, 403)
+REFUSED = 422
+
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def openapi_document(served: ServedModel, settings: ServiceSettings, *, contact: str) -> Object:
+    """The document.
+
+    Args:
+        served: The model that answers.
+        settings: What whoever runs the service has set.
+        contact: Whom to ask for help: a URL, a mail address or a name.
+    """
+    schemes = {"key": {"type": "http", "scheme": "bearer"}} if settings.api_keys_file else {}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": served.model.manifest.name,
+            "version": served.version,
+            "description": _description(served.model.manifest, settings),
+            "contact": _contact(contact),
+        },
+        "servers": [{"url": "."}],
+        "paths": _paths(served, settings),
+        "components": {"schemas": {"Error": ERROR}, "securitySchemes": schemes},
+    }
+
+
+def _contact(contact: str) -> Object:
+    if contact.startswith(("http://", "https://")):
+        return {"url": contact}
+    return {"email": contact} if "@" in contact else {"name": contact}
+
+
+def _description(manifest: ModelManifest, settings: ServiceSettings) -> str:
+    return (
+        f"{_task(manifest)}\n\nNumbers are JSON numbers within float32; NaN and infinities are "
+        "refused. Inputs outside of the range that their column had in training (see /model) are "
+        f"answered, and counted in /metrics. At most {settings.max_rows} rows and "
+        f"{settings.max_body_bytes} bytes are taken, and {settings.max_concurrency} requests at a "
+        "time by each worker; one more gets a 503 at once. The header X-Request-ID names a "
+        "request in answers and logs; without it, the service gives it a name."
+    )
+
+
+def _task(manifest: ModelManifest) -> str:
+    target, forecast = manifest.columns.target, manifest.forecast
+    if forecast is None:
+        return f"Predicts `{target}` of each row. Every column needs a number in every row."
+    return (
+        f"Forecasts `{target}` of each entity, {forecast.horizon} steps of {forecast.step} ahead. "
+        f"Send raw history, at least {forecast.lookback} steps of it, the rows of an entity in "
+        "the order of time. A missing reading is null, or its row is left out. A timestamp "
+        f"without an offset is local time in {manifest.timezone}."
+    )
+
+
+def _paths(served: ServedModel, settings: ServiceSettings) -> Object:
+    keys = OF_KEYS if settings.api_keys_file else ()
+    return {
+        **_predictions(served, settings, keys=keys),
+        "/model": {"get": _operation("The model card", answer=_content(), errors=keys)},
+        "/metrics": {"get": _operation("What Prometheus reads", answer=_TEXT, errors=keys)},
+        "/health": {"get": _operation("Which model answers", answer=_content())},
+        "/livez": {"get": _operation("Whether the service lives", answer=_content())},
+        "/readyz": {
+            "get": _operation("Whether it takes requests", answer=_content(), errors=[503])
+        },
+    }
+
+
+def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequence[int]) -> Object:
+    manifest, most = served.model.manifest, settings.max_rows
+    columns = example_columns(manifest)
+    answer = served.answer(columns)
+    answered = _content(answer_schema(manifest), example=answer)
+    predict = _operation(
+        "Predict from the columns of a request",
+        body=_content(request_schema(manifest, max_rows=most), example={"data": columns}),
+        answer=answered,
+        errors=(*OF_BODIES, *keys),
+        refusal=_refusal(served, columns),
+    )
+    feast = _operation(
+        "Predict from the features in Feast's online store",
+        body=_content(feast_schema(max_rows=most), example=_FEAST_EXAMPLE),
+        answer=answered,
+        errors=(*OF_BODIES, 404, *keys),
+    )
+    invocations = _operation(
+        "Predict in MLflow's scoring protocol",
+        body=_content(invocations_schema(), example=_split(columns)),
+        answer=_content(predictions_schema(manifest)),
+        errors=(*OF_BODIES, *keys),
+    )
+    return {
+        "/predict": {"post": predict},
+        "/predict/feast": {"post": feast},
+        "/invocations": {"post": invocations},
+    }
+
+
+_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00", "entities": [1, 2, 3]}
+
+
+def _split(columns: Columns) -> Object:
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return {"dataframe_split": {"columns": [*columns], "data": rows}}
+
+
+def _refusal(served: ServedModel, columns: Columns) -> Object:
+    """What a request with a text instead of a number is really answered."""
+    name = served.model.manifest.request_columns[0]
+    try:
+        return served.answer({**columns, name: ["warm", *columns[name][1:]]})
+    except RequestError as error:
+        return error_content(error, layout=ColumnsLayout("data"), request_id="4f1f0a2b9c3d5e6f")
+
+
+def _operation(
+    summary: str,
+    *,
+    answer: Object,
+    errors: Sequence[int] = (),
+    body: Object | None = None,
+    refusal: Object | None = None,
+) -> Object:
+    responses = {str(status): _error(status, example=refusal) for status in sorted(errors)}
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {"200": {"description": "The answer.", "content": answer}, **responses},
+    }
+    if OF_KEYS[0] in errors:
+        operation["security"] = [{"key": []}]
+    return operation if body is None else {**operation, "requestBody": _required(body)}
+
+
+def _required(body: Object) -> Object:
+    return {"required": True, "content": body}
+
+
+def _error(status: int, *, example: Object | None) -> Object:
+    schema = {"$ref": "#/components/schemas/Error"}
+    content = _content(schema, example=example if status == REFUSED else None)
+    error = {"description": REASONS[status], "content": content}
+    if status != 503:
+        return error
+    retry = {"schema": {"type": "integer"}, "description": "Seconds."}
+    return {**error, "headers": {"Retry-After": retry}}
+
+
+def _content(schema: Schema | None = None, *, example: Object | None = None) -> Object:
+    described = {"schema": schema or {"type": "object"}}
+    return {JSON_TYPE: described if example is None else {**described, "example": example}}

@@ -1,0 +1,155 @@
+"""JSON Schemas of what a model's service takes and answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serving.runtime.model import ModelManifest
+from serving.runtime.request import LARGEST
+
+Schema = Mapping[str, Any]
+
+DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+TIMESTAMP: Schema = {
+    "type": "string",
+    "pattern": f"^{DATE}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\\.0+)?)?{OFFSET}?)?$",
+    "description": "ISO 8601 in whole seconds.",
+}
+UTC: Schema = {"type": "string", "format": "date-time", "description": "Time in UTC."}
+ENTITY: Schema = {"type": ["string", "integer"], "minLength": 1}
+NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
+
+ERROR: Schema = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "string", "description": "What is wrong, where, and what to do."},
+        "request_id": {"type": "string", "description": "The request's id in the service's logs."},
+        "fields": {
+            "type": "array",
+            "description": "Each wrong field.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "path": {"type": "string", "description": "JSON pointer (RFC 6901)."},
+                    "error": {"type": "string"},
+                },
+                "required": ["path", "error"],
+            },
+        },
+    },
+    "required": ["error", "request_id"],
+}
+
+
+def request_schema(manifest: ModelManifest, *, max_rows: int) -> Schema:
+    """What `/predict` takes."""
+    cells = _cells(manifest)
+    required = [name for name in cells if name in _required(manifest)]
+    lists = {
+        name: {"type": "array", "items": cell, "minItems": 1, "maxItems": max_rows}
+        for name, cell in cells.items()
+    }
+    columns = _object({"data": _object(lists, required=required)}, required=["data"])
+    if manifest.forecast:
+        return columns
+    record = _object(cells, required=required)
+    return {
+        "anyOf": [
+            {"title": "Columns", **columns},
+            {"title": "One row", **record},
+        ]
+    }
+
+
+def answer_schema(manifest: ModelManifest) -> Schema:
+    """What `/predict` answers."""
+    model = _object({"name": {"type": "string"}, "version": {"type": "string"}})
+    parts: dict[str, Schema] = {"model": model, "predictions": _list(prediction_schema(manifest))}
+    if manifest.classes:
+        shares = {name: _list({"type": "number"}) for name in manifest.classes}
+        parts["probabilities"] = {
+            **_object(shares),
+            "description": "Probability of each row, by class.",
+        }
+    return _object(parts)
+
+
+def prediction_schema(manifest: ModelManifest) -> Schema:
+    """One prediction: of an entity, or of a row."""
+    if manifest.classes:
+        return {"type": "string", "enum": manifest.classes}
+    if manifest.forecast is None:
+        return {"type": "number"}
+    steps = {"minItems": manifest.forecast.horizon, "maxItems": manifest.forecast.horizon}
+    return _object(
+        {
+            "entity": {"type": ["string", "null"]},
+            "origin": {**UTC, "description": "Time of the latest reading, in UTC."},
+            "timestamps": {**_list(UTC), **steps},
+            "values": {**_list({"type": "number"}), **steps},
+        }
+    )
+
+
+def _cells(manifest: ModelManifest) -> dict[str, Schema]:
+    """What a value of each column may be."""
+    columns = manifest.columns
+    if manifest.forecast is None:
+        roles = (columns.target, columns.entity, columns.timestamp)
+        ignored = [name for name in roles if name and name not in manifest.feature_names]
+        numbers: dict[str, Schema] = dict.fromkeys(manifest.feature_names, NUMBER)
+        return numbers | {name: {"description": "Not read."} for name in ignored}
+    cells: dict[str, Schema] = {columns.timestamp or "timestamp": TIMESTAMP}
+    if columns.entity:
+        cells[columns.entity] = ENTITY
+    return cells | dict.fromkeys(columns.numeric, NUMBER_OR_NULL)
+
+
+def _required(manifest: ModelManifest) -> tuple[str, ...]:
+    if manifest.forecast is None:
+        return tuple(manifest.feature_names)
+    return (manifest.columns.timestamp or "timestamp", *manifest.columns.numeric)
+
+
+def _object(properties: Mapping[str, Schema], *, required: list[str] | None = None) -> Schema:
+    """An object of these fields and no others; all are required unless some are named."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties] if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def feast_schema(*, max_rows: int) -> Schema:
+    """What `/predict/feast` takes."""
+    entities = {"minItems": 1, "maxItems": max_rows, "uniqueItems": True}
+    return _object({"time_point": TIMESTAMP, "entities": {**_list(ENTITY), **entities}})
+
+
+def invocations_schema() -> Schema:
+    """What `/invocations` takes: one of the forms of MLflow's scoring protocol."""
+    table = {"type": "object", "description": "`columns`, and `data` with a list for each row."}
+    return {
+        "type": "object",
+        "properties": {
+            "dataframe_split": table,
+            "dataframe_records": {"type": "array", "items": {"type": "object"}},
+            "inputs": {"type": ["object", "array"]},
+            "instances": {"type": ["object", "array"]},
+            "params": {"type": ["object", "null"], "description": "Not read."},
+        },
+        "minProperties": 1,
+    }
+
+
+def predictions_schema(manifest: ModelManifest) -> Schema:
+    """What `/invocations` answers."""
+    number: Schema = {"type": "number"}
+    plain = _list(number) if manifest.forecast else prediction_schema(manifest)
+    return _object({"predictions": _list(plain)})
