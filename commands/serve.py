@@ -11,6 +11,7 @@ from commands.ports import SERVICE_PORT, port, require_free
 from commands.release import build, promoted
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
+from serving.runtime.settings import ServiceSettings
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser.add_argument("--port", type=port, default=SERVICE_PORT, help="port to listen on")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
+    ServiceSettings.read(os.environ)
     require_free(options.host, options.port, variable="PORT")
     bento = build(promoted(options.model, settings), settings)
     example = f"{settings.home}/data/{options.model}/example.json"
@@ -29,4 +31,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     say(f"  curl -H 'Content-Type: application/json' -d @{example} {url}")
     serve = [sys.executable, "-m", "bentoml", "serve", bento.tag]
     address = ["--host", options.host, "--port", str(options.port)]
-    os.execve(sys.executable, [*serve, *address], bentoml_environment(settings.bento_home))  # noqa: S606
+    environment = {**bentoml_environment(settings.bento_home), **_service_settings()}
+    os.execve(sys.executable, [*serve, *address], environment)  # noqa: S606
+
+
+def _service_settings() -> dict[str, str]:
+    """What is set for the service itself."""
+    variables = ServiceSettings.variables().values()
+    return {name: os.environ[name] for name in variables if name in os.environ}

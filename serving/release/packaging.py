@@ -31,7 +31,7 @@ from ml_assets.resources.pins import installed_pin
 from serving.runtime.card import RELEASE, ReleaseNotes
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.estimators import SKOPS_FILE
-from serving.runtime.files import MANIFEST, read_file, read_verified
+from serving.runtime.files import MANIFEST, read_file, read_verified, sha256
 from serving.runtime.model import ModelManifest, read_manifest
 
 RUNTIME = Path(serving.runtime.__file__).parent
@@ -160,8 +160,11 @@ def _contents(root: Path) -> dict[Path, bytes]:
 def _stage(model_dir: Path, context: Path, *, notes: ReleaseNotes) -> ModelManifest:
     """Puts together what the Bento shall hold."""
     _stage_runtime(context)
-    (context / RELEASE).write_text(notes.model_dump_json(indent=2), encoding="utf-8")
-    return _stage_model(model_dir, context / "model")
+    manifest = _stage_model(model_dir, context / "model")
+    digest = sha256(read_file(context / "model" / MANIFEST))
+    complete = notes.model_copy(update={"digest": digest})
+    (context / RELEASE).write_text(complete.model_dump_json(indent=2), encoding="utf-8")
+    return manifest
 
 
 def _stage_runtime(context: Path) -> None:

@@ -52,9 +52,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Service:
-    """A service that is running on this machine."""
+    """A service that is running on this machine.
+
+    Attributes:
+        port: Where it listens.
+        process: The process that looks after its workers.
+    """
 
     port: int
+    process: Process
 
     def is_ready(self) -> bool:
         """Whether the service says that it is ready."""
@@ -75,12 +81,15 @@ class Service:
 
 
 @contextmanager
-def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
+def serve_bento(
+    bento: str, *, bento_home: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
     """Runs `bentoml serve` on a free port of this machine until the block ends.
 
     Args:
         bento: The Bento's tag, or the path of its directory.
         bento_home: `BENTOML_HOME` of the store.
+        settings: Environment variables that the service reads.
 
     Yields:
         The service, ready to answer.
@@ -91,7 +100,9 @@ def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
     with ExitStack() as stack:
         for attempts_left in reversed(range(ATTEMPTS)):
             try:
-                service = stack.enter_context(_served(bento, bento_home=bento_home))
+                service = stack.enter_context(
+                    _served(bento, home=bento_home, settings=settings or {})
+                )
                 break
             except PortTakenError:
                 if not attempts_left:
@@ -100,27 +111,32 @@ def serve_bento(bento: str, *, bento_home: Path) -> Iterator[Service]:
 
 
 @contextmanager
-def _served(bento: str, *, bento_home: Path) -> Iterator[Service]:
-    service = Service(*free_ports(1))
+def _served(bento: str, *, home: Path, settings: Mapping[str, str]) -> Iterator[Service]:
+    (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         log = Path(scratch, "log")
-        _log.info("serving %s on port %d", bento, service.port)
-        process = _start(bento, port=service.port, scratch=Path(scratch), log=log, home=bento_home)
+        _log.info("serving %s on port %d", bento, port)
+        environment = {**bentoml_environment(home), **_places(Path(scratch)), **settings}
+        service = Service(port, _start(bento, port=port, environment=environment, log=log))
         try:
-            _await_ready(service, process, log=log, bento=bento)
+            _await_ready(service, log=log, bento=bento)
             yield service
         finally:
-            _stop(process)
+            _stop(service.process)
 
 
-def _start(bento: str, *, port: int, scratch: Path, log: Path, home: Path) -> Process:
-    """Starts a server, with its own group of processes and its own directory for what it writes."""
-    own = {"TMPDIR": str(scratch), "PROMETHEUS_MULTIPROC_DIR": str(scratch / "metrics")}
+def _places(scratch: Path) -> Mapping[str, str]:
+    """Where a server writes, so that nothing of it is left."""
+    return {"TMPDIR": str(scratch), "PROMETHEUS_MULTIPROC_DIR": str(scratch / "metrics")}
+
+
+def _start(bento: str, *, port: int, environment: Mapping[str, str], log: Path) -> Process:
+    """Starts a server with its own group of processes."""
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603  our own interpreter
             [sys.executable, "-m", "bentoml", "serve", bento, "--host", HOST, "--port", str(port)],
-            cwd=scratch,
-            env=bentoml_environment(home) | own,
+            cwd=log.parent,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -128,7 +144,8 @@ def _start(bento: str, *, port: int, scratch: Path, log: Path, home: Path) -> Pr
         )
 
 
-def _await_ready(service: Service, process: Process, *, log: Path, bento: str) -> None:
+def _await_ready(service: Service, *, log: Path, bento: str) -> None:
+    process = service.process
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if service.is_ready():

@@ -24,10 +24,12 @@ class ReleaseNotes(FrozenModel):
         metrics: Figures on the test rows by name; "skill_vs_..." is 1 for a perfect model and 0
             for one that equals the named baseline.
         support_contact: Whom to ask for help: a URL, a mail address or a name.
+        digest: sha256 of the model's manifest; empty if nobody noted it.
     """
 
     metrics: dict[str, float] = Field(default={})
     support_contact: str = ""
+    digest: str = ""
 
 
 def read_release_notes(path: Path) -> ReleaseNotes:

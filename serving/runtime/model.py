@@ -202,14 +202,24 @@ class Model:
     digest: str = ""
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def load(cls, directory: Path, *, digest: str = "") -> Self:
         """The model in a directory; every file's sha256 is verified before it is parsed.
+
+        Args:
+            directory: Where the files lie.
+            digest: sha256 of the manifest, which names those of the other files; empty if nobody
+                noted it, and then the manifest is trusted.
 
         Raises:
             ModelFileError: A file is missing, damaged, of another model or not recorded, or the
                 model was fitted with another major version of a library than the one here.
         """
         content = read_file(directory / MANIFEST)
+        if digest and sha256(content) != digest:
+            raise ModelFileError(
+                f"{directory / MANIFEST} is not the manifest that was released: its sha256 is "
+                f"{sha256(content)}, released was {digest}; fetch the model again"
+            )
         manifest = _parse_manifest(content, path=directory / MANIFEST)
         contents = read_verified(directory, manifest.files)
         predictor = build_predictor(manifest, contents, source=str(directory))

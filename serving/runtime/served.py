@@ -23,13 +23,18 @@ class ServedModel:
     version: str
 
     @classmethod
-    def load(cls, directory: Path, *, version: str) -> Self:
+    def load(cls, directory: Path, *, version: str, digest: str = "") -> Self:
         """The model in a directory.
+
+        Args:
+            directory: Where its files lie.
+            version: Its version in the registry.
+            digest: sha256 of its manifest, if it was noted.
 
         Raises:
             ModelFileError: A file is missing, damaged or not the one that was recorded.
         """
-        return cls(Model.load(directory), version)
+        return cls(Model.load(directory, digest=digest), version)
 
     @property
     def identity(self) -> Mapping[str, str]:

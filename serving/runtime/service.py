@@ -1,13 +1,14 @@
 """The BentoML service: the model, and the HTTP application in front of all of BentoML's own."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml import Service
 
-from serving.runtime.errors import ModelFileError
+from serving.runtime.errors import MLAssetsError, ModelFileError
 from serving.runtime.http import logs
 from serving.runtime.settings import ServiceSettings
 
@@ -20,41 +21,30 @@ settings = ServiceSettings.read(os.environ)
 
 
 class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
-    """A service whose HTTP requests go to an application of its own.
+    """A service whose workers are an ASGI application of our own.
 
-    BentoML starts and ends the processes, and with them the class that is served. A request does
-    not pass through its middleware, which takes longer than a prediction.
+    BentoML starts, looks after and ends the processes. Its own application is left out: a request's
+    way through it takes longer than a prediction.
     """
 
-    def to_asgi(self, is_main: bool = True) -> Any:  # noqa: FBT001, FBT002  BentoML's signature
-        """The application of one worker."""
-        of_bentoml = super().to_asgi(is_main)
+    def to_asgi(self, is_main: bool = True) -> "Application":  # noqa: ARG002, FBT001, FBT002
+        """The application of one worker, which ends with a plain message if it can't start."""
+        # Only workers need it; the build and the process above the workers do without XGBoost.
+        from serving.runtime.http.start import load_application  # noqa: PLC0415
 
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] == "http":
-                await self.inner.application(scope, receive, send)
-            else:
-                await of_bentoml(scope, receive, send)
-
-        return application
+        logs.configure(settings.log_level)
+        try:
+            return load_application(
+                model_directory(), version=released_version(), settings=settings
+            )
+        except MLAssetsError as error:
+            logs.service.error("the service can't start: %s", error)
+            sys.exit(1)
 
 
 @bentoml.service(service_class=DirectService, http={"port": PORT}, workers=settings.workers)
 class PredictionService:
     """Answers `POST /predict` with the predictions of one model."""
-
-    application: "Application"
-
-    def __init__(self) -> None:
-        # Only workers answer; BentoML's build and its arbiter do without the model's libraries.
-        from serving.runtime.http import start  # noqa: PLC0415
-
-        logs.configure(settings.log_level)
-        application = start.load_application(
-            model_directory(), version=released_version(), settings=settings
-        )
-        application.drain.follow_signals()
-        type(self).application = application
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod

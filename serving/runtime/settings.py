@@ -61,13 +61,18 @@ class ServiceSettings(FrozenModel):
         return limits
 
     @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment variable of each setting."""
+        return {name: name.upper() for name in cls.model_fields}
+
+    @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """The settings in an environment; an empty variable is as good as none.
 
         Raises:
             SettingsError: A variable's value is wrong; the message names it.
         """
-        names = {name: name.upper() for name in cls.model_fields}
+        names = cls.variables()
         given = {name: environment.get(variable) for name, variable in names.items()}
         try:
             return cls.model_validate({name: value for name, value in given.items() if value})

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.runtime.errors import RequestError
@@ -23,6 +23,7 @@ from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import Metrics
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
+Closer = Callable[[], Awaitable[None]]
 RETRY_SECONDS = 1
 
 
@@ -63,16 +64,31 @@ class Application:
         drain: Drain,
         max_concurrency: int,
         keys: ApiKeys | None = None,
+        closers: Sequence[Closer] = (),
     ) -> None:
+        """Takes what answers, and how much of it at a time.
+
+        Args:
+            routes: What answers at which path.
+            metrics: Where requests are counted.
+            drain: The end of the worker.
+            max_concurrency: Requests in hand at which one more is refused.
+            keys: Keys, one of which a client must show; None if anybody may ask.
+            closers: What is done at the very end.
+        """
         self._routes = routes
         self._metrics = metrics
         self.drain = drain
         self._max_concurrency = max_concurrency
         self._keys = keys
+        self._closers = closers
         self._in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, whatever happens."""
+        """Answers one request, whatever happens; or starts and ends with the server."""
+        if scope["type"] != "http":
+            await self._live(scope, receive, send)
+            return
         started = time.perf_counter()
         exchange = Exchange(scope, receive)
         route = self._routes.get(exchange.path)
@@ -86,6 +102,18 @@ class Application:
         name = "other" if route is None else exchange.path
         self._metrics.count_request(name, status=status, seconds=seconds)
         logs.log_request(exchange, status=status, seconds=seconds)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await send({"type": "websocket.close"})
+            return
+        await receive()
+        self.drain.follow_signals()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for close in self._closers:
+            await close()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, exchange: Exchange, route: Route | None) -> Reply:
         try:

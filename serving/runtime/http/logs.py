@@ -12,6 +12,7 @@ FIELDS = "fields"
 """The attribute of a record that holds its own fields."""
 
 access = logging.getLogger("serving.access")
+service = logging.getLogger("serving")
 
 
 class JsonFormatter(logging.Formatter):

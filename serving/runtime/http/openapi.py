@@ -50,18 +50,20 @@ def openapi_document(served: ServedModel, settings: ServiceSettings, *, contact:
         settings: What whoever runs the service has set.
         contact: Whom to ask for help: a URL, a mail address or a name.
     """
-    schemes = {"key": {"type": "http", "scheme": "bearer"}} if settings.api_keys_file else {}
+    components: dict[str, Any] = {"schemas": {"Error": ERROR}}
+    if settings.api_keys_file:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": served.model.manifest.name,
             "version": served.version,
-            "description": _description(served.model.manifest, settings),
+            "description": _description(served.model.manifest, settings, contact=contact),
             "contact": _contact(contact),
         },
         "servers": [{"url": "."}],
         "paths": _paths(served, settings),
-        "components": {"schemas": {"Error": ERROR}, "securitySchemes": schemes},
+        "components": components,
     }
 
 
@@ -71,7 +73,7 @@ def _contact(contact: str) -> Object:
     return {"email": contact} if "@" in contact else {"name": contact}
 
 
-def _description(manifest: ModelManifest, settings: ServiceSettings) -> str:
+def _description(manifest: ModelManifest, settings: ServiceSettings, *, contact: str) -> str:
     return (
         f"{_task(manifest)}\n\nNumbers are JSON numbers within float32; NaN and infinities are "
         "refused. Inputs outside of the range that their column had in training (see /model) are "
@@ -79,6 +81,7 @@ def _description(manifest: ModelManifest, settings: ServiceSettings) -> str:
         f"{settings.max_body_bytes} bytes are taken, and {settings.max_concurrency} requests at a "
         "time by each worker; one more gets a 503 at once. The header X-Request-ID names a "
         "request in answers and logs; without it, the service gives it a name."
+        f"\n\nFor help, ask {contact}."
     )
 
 
@@ -166,6 +169,7 @@ def _operation(
 ) -> Object:
     responses = {str(status): _error(status, example=refusal) for status in sorted(errors)}
     operation: dict[str, Any] = {
+        "tags": ["about the service" if body is None else "predict"],
         "summary": summary,
         "responses": {"200": {"description": "The answer.", "content": answer}, **responses},
     }

@@ -33,9 +33,9 @@ def load_application(directory: Path, *, version: str, settings: ServiceSettings
         ModelFileError: A file is missing, damaged or not the one that was recorded.
         KeyFileError: The file of API keys can't be used.
     """
-    served = ServedModel.load(directory, version=version)
     recorded = directory.parent / RELEASE
     notes = read_release_notes(recorded) if recorded.exists() else ReleaseNotes()
+    served = ServedModel.load(directory, version=version, digest=notes.digest)
     application = create_application(served, settings, notes=notes)
     served.answer(example_columns(served.model.manifest))
     return application

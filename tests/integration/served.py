@@ -1,0 +1,46 @@
+"""What tests do to a service that is running."""
+
+import json
+from http.client import HTTPConnection
+from typing import Any
+
+import psutil
+
+from serving.release.probe import HOST, Service
+
+JSON = {"Content-Type": "application/json"}
+
+
+def workers(service: Service) -> list[psutil.Process]:
+    """The processes that answer."""
+    children = psutil.Process(service.process.pid).children(recursive=True)
+    return [child for child in children if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "_bentoml_impl.worker.service" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
+
+
+def connect(service: Service) -> HTTPConnection:
+    return HTTPConnection(HOST, service.port, timeout=60)
+
+
+def post(connection: HTTPConnection, content: Any, path: str = "/predict") -> tuple[int, Any]:
+    """Status and content of the answer."""
+    connection.request("POST", path, json.dumps(content), JSON)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def get(connection: HTTPConnection, path: str) -> str:
+    connection.request("GET", path)
+    return connection.getresponse().read().decode()
+
+
+def figure(metrics: str, name: str) -> float:
+    """The sum of the figures whose series begin with ``name``."""
+    lines = (line for line in metrics.splitlines() if line.startswith(name))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
