@@ -84,6 +84,12 @@ def test_single_values_are_one_row(client: Client) -> None:
     assert response.json()["predictions"] == predicted(client, {"length": [1.5], "width": [2]})
 
 
+def test_a_value_beside_lists_is_that_of_each_row(client: Client) -> None:
+    response = invoke(client, {"inputs": {"length": [1.5, -3], "width": 2}})
+    expected = predicted(client, {"length": [1.5, -3], "width": [2, 2]})
+    assert response.json()["predictions"] == expected
+
+
 def test_texts_and_booleans_are_cast_as_by_mlflow(client: Client) -> None:
     response = invoke(client, {"inputs": {"length": ["-3", True], "width": [" 1e-1 ", "2"]}})
     assert response.json()["predictions"] == predicted(
@@ -152,6 +158,11 @@ def test_csv_is_read(client: Client) -> None:
     assert response.json()["predictions"] == predicted(
         client, {"length": [1.5, -3], "width": [2, 0.1]}
     )
+
+
+def test_a_column_of_true_and_false_in_csv_is_numbers(client: Client) -> None:
+    response = invoke(client, b"length,width\nTrue,2\nfalse,2\n", "text/csv")
+    assert response.json()["predictions"] == predicted(client, {"length": [1, 0], "width": [2, 2]})
 
 
 def test_what_stands_for_a_missing_value_in_csv_is_missing(client: Client) -> None:
@@ -223,11 +234,15 @@ def test_two_forms_at_once_are_both_named(client: Client) -> None:
         (b'{"inputs": {"length": 1, "length": 1, "width": 1}}', 422, "more than once"),
     ],
 )
-def test_what_is_not_json_is_refused(
+def test_a_body_that_cant_be_read_is_refused(
     client: Client, body: bytes, status: int, message: str
 ) -> None:
     response = invoke(client, body)
     assert (response.status_code, message in response.json()["error"]) == (status, True)
+
+
+def test_the_place_of_what_json_does_not_have_is_the_body(client: Client) -> None:
+    assert paths(invoke(client, b'{"inputs": {"length": NaN, "width": 1}}')) == [""]
 
 
 @pytest.mark.parametrize(

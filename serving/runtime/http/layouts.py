@@ -15,6 +15,15 @@ class Layout(Protocol):
 
 
 @dataclass(frozen=True)
+class UnknownLayout:
+    """That of a body which could not be read, so that a mistake is the body's as a whole."""
+
+    def path(self, problem: Problem) -> str:  # noqa: ARG002
+        """See :class:`Layout`."""
+        return ""
+
+
+@dataclass(frozen=True)
 class ColumnsLayout:
     """`{root: {column: [values...]}}`.
 
