@@ -9,6 +9,8 @@ from serving.runtime.http.application import Route
 from serving.runtime.http.batching import Batcher, Predictions
 from serving.runtime.http.bodies import Body, check_content_type, read_columns
 from serving.runtime.http.exchange import Exchange, Reply
+from serving.runtime.http.invocations import Invocations, tell_predictions
+from serving.runtime.http.layouts import UnknownLayout
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
@@ -28,6 +30,7 @@ class PredictionRoutes:
         self._served = served
         self._settings = settings
         self._metrics = metrics
+        self._invocations = Invocations.of(served.model.manifest, max_rows=settings.max_rows)
         self._batcher = Batcher(served.model.predict)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
@@ -35,13 +38,19 @@ class PredictionRoutes:
         """What answers at which path."""
         return {
             "/predict": Route(self._predict, "POST", is_limited=True),
+            "/invocations": Route(self._invoke, "POST", is_limited=True),
         }
 
     async def _predict(self, exchange: Exchange) -> Reply:
+        check_content_type(exchange.header(b"content-type"))
         return await self._answer_body(exchange, read=read_columns, tell=self._served.content)
 
+    async def _invoke(self, exchange: Exchange) -> Reply:
+        exchange.layout = UnknownLayout()
+        read = self._invocations.reader(exchange.header(b"content-type"))
+        return await self._answer_body(exchange, read=read, tell=tell_predictions)
+
     async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
-        check_content_type(exchange.header(b"content-type"))
         settings = self._settings
         body = await exchange.read_body(most=settings.max_body_bytes, seconds=settings.body_seconds)
         if len(body) > LARGE_BODY:

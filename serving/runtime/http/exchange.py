@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.runtime.errors import MLAssetsError, RequestError
-from serving.runtime.http.layouts import ColumnsLayout, Layout
+from serving.runtime.http.layouts import ColumnsLayout, Layout, path_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -87,7 +87,7 @@ def error_reply(
 def error_content(error: RequestError, *, layout: Layout, request_id: str) -> Mapping[str, object]:
     """What a wrong request is answered: the same shape, and the path of each wrong field."""
     fields = [
-        {"path": layout.path(problem), "error": problem.message}
+        {"path": path_of(problem, layout), "error": problem.message}
         for problem in error.problems[:TOLD_FIELDS]
     ]
     return {"error": str(error), "request_id": request_id, "fields": fields}

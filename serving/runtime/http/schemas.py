@@ -142,7 +142,7 @@ def invocations_schema() -> Schema:
             "dataframe_records": {"type": "array", "items": {"type": "object"}},
             "inputs": {"type": ["object", "array"]},
             "instances": {"type": ["object", "array"]},
-            "params": {"type": ["object", "null"], "description": "Not read."},
+            "params": {"description": "Not read."},
         },
         "minProperties": 1,
     }
