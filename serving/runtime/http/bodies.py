@@ -12,7 +12,7 @@ from typing import NoReturn, cast
 
 from serving.runtime.errors import Problem, RequestError
 from serving.runtime.http.exchange import JSON_TYPE, HttpError
-from serving.runtime.http.layouts import ColumnsLayout, Layout, RecordLayout
+from serving.runtime.http.layouts import ColumnsLayout, Layout, PlacedProblem, RecordLayout, pointer
 from serving.runtime.request import Columns
 
 
@@ -65,12 +65,17 @@ def read_columns(body: bytes) -> Body:
         if len(content) > 1:
             other = next(name for name in content if name != "data")
             raise RequestError(
-                Problem(f'beside "data" there must be nothing, got {reprlib.repr(other)}', other)
+                PlacedProblem(
+                    f'beside "data" there must be nothing, got {reprlib.repr(other)}',
+                    path=pointer(other),
+                )
             )
         return Body(cast(Columns, data), ColumnsLayout("data"))
     if "data" in content and (len(content) == 1 or isinstance(data, list)):
         raise RequestError(
-            Problem('"data" must be an object of columns: {"column": [values, ...], ...}', "data")
+            PlacedProblem(
+                '"data" must be an object of columns: {"column": [values, ...], ...}', path="/data"
+            )
         )
     return Body({name: [value] for name, value in content.items()}, RecordLayout())
 

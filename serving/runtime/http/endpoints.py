@@ -10,7 +10,6 @@ from serving.runtime.http.batching import Batcher, Predictions
 from serving.runtime.http.bodies import Body, check_content_type, read_columns
 from serving.runtime.http.exchange import Exchange, Reply
 from serving.runtime.http.invocations import Invocations, tell_predictions
-from serving.runtime.http.layouts import UnknownLayout
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
@@ -46,7 +45,6 @@ class PredictionRoutes:
         return await self._answer_body(exchange, read=read_columns, tell=self._served.content)
 
     async def _invoke(self, exchange: Exchange) -> Reply:
-        exchange.layout = UnknownLayout()
         read = self._invocations.reader(exchange.header(b"content-type"))
         return await self._answer_body(exchange, read=read, tell=tell_predictions)
 

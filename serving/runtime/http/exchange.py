@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.runtime.errors import MLAssetsError, RequestError
-from serving.runtime.http.layouts import ColumnsLayout, Layout, path_of
+from serving.runtime.http.layouts import Layout, UnknownLayout, path_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -111,7 +111,7 @@ class Exchange:
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.rows = 0
-        self.layout: Layout = ColumnsLayout("data")
+        self.layout: Layout = UnknownLayout()
         self._receive = receive
 
     def header(self, name: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from serving.runtime.errors import RequestError
 from serving.runtime.example import example_columns
 from serving.runtime.http.exchange import JSON_TYPE, error_content
+from serving.runtime.http.invocations import CSV_TYPE
 from serving.runtime.http.layouts import ColumnsLayout
 from serving.runtime.http.schemas import (
     ERROR,
@@ -30,7 +31,7 @@ REASONS = {
     404: "The service does not ask a feature store; the error says how to switch that on.",
     408: "The body took too long to arrive.",
     413: "The body is too large.",
-    415: "The content type is another one than application/json.",
+    415: "The content type is none of those that are taken.",
     422: "Fields of the body are wrong; each of them is named.",
     500: "The service failed; its operator finds the request_id in the logs.",
     503: "The service can't answer now; try again after the seconds in Retry-After.",
@@ -131,7 +132,10 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     )
     invocations = _operation(
         "Predict in MLflow's scoring protocol",
-        body=_content(invocations_schema(), example=_split(columns)),
+        body={
+            **_content(invocations_schema(), example=_split(columns)),
+            CSV_TYPE: {"schema": {"type": "string"}, "example": _csv(columns)},
+        },
         answer=_content(predictions_schema(manifest)),
         errors=(*OF_BODIES, *keys),
     )
@@ -148,6 +152,11 @@ _FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00", "entities": [1, 2, 3]}
 def _split(columns: Columns) -> Object:
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return {"dataframe_split": {"columns": [*columns], "data": rows}}
+
+
+def _csv(columns: Columns) -> str:
+    rows = [[*columns], *zip(*columns.values(), strict=True)]
+    return "".join(f"{','.join(map(str, row))}\n" for row in rows)
 
 
 def _refusal(served: ServedModel, columns: Columns) -> Object:
