@@ -10,6 +10,7 @@ from serving.runtime.http.batching import Batcher, Predictions
 from serving.runtime.http.bodies import Body, check_content_type, read_columns
 from serving.runtime.http.exchange import Exchange, Reply
 from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.online import OnlineQuestions
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -29,16 +30,23 @@ class PredictionRoutes:
         self._settings = settings
         self._metrics = metrics
         self._batcher = Batcher(served.model.predict)
+        self._online = OnlineQuestions.of(served, settings, metrics)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
     def routes(self) -> Mapping[str, Route]:
         """What answers at which path."""
         return {
             "/predict": Route(self._predict, "POST", is_limited=True),
+            "/predict/feast": Route(self._predict_online, "POST", is_limited=True),
         }
 
     async def _predict(self, exchange: Exchange) -> Reply:
         return await self._answer_body(exchange, read=read_columns, tell=self._served.content)
+
+    async def _predict_online(self, exchange: Exchange) -> Reply:
+        question = await self._online.read(exchange)
+        numbers = await self._batcher.predict(question.features)
+        return self._reply(question, numbers, self._served.content)
 
     async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
         check_content_type(exchange.header(b"content-type"))
