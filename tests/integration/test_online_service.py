@@ -13,7 +13,8 @@ from pydantic import AnyHttpUrl
 
 from ml_assets.core.names import EVENT_TIMESTAMP, KEYS
 from ml_assets.core.spec import PipelineSpec
-from serving.runtime.http.start import assemble
+from serving.runtime.card import ReleaseNotes
+from serving.runtime.http.start import create_application
 from serving.runtime.model import Model
 from serving.runtime.online_store import OnlineStore
 from serving.runtime.served import ServedModel
@@ -52,7 +53,8 @@ class Online:
         variables = {"FEAST_ONLINE_ENABLED": "true", "FEAST_ONLINE_URL": self.url}
         # The first question to the server makes its connections.
         settings = ServiceSettings.read({**variables, "FEAST_ONLINE_SECONDS": "30"})
-        response = Client(assemble(served, settings)).post("/predict/feast", json=question)
+        application = create_application(served, settings, notes=ReleaseNotes())
+        response = Client(application).post("/predict/feast", json=question)
         return response.status_code, response.json()
 
     @property

@@ -174,6 +174,16 @@ def test_a_large_answer_is_read_too(forecaster: Model, store: FeatureServer) -> 
     assert [one["entity"] for one in answer["predictions"]] == entities
 
 
+def test_a_service_is_ready_only_while_its_store_answers(
+    forecaster: Model, store: FeatureServer
+) -> None:
+    assert client_of(forecaster, store.settings).get("/readyz").status_code == 200
+    store.status = 503
+    refused = client_of(forecaster, store.settings).get("/readyz")
+    assert "feature store does not answer" in refusal(refused)
+    assert client_of(forecaster, store.settings).get("/livez").status_code == 200
+
+
 def is_reachable(port: int, *, seconds: float = 2.0) -> bool:
     url = AnyHttpUrl(f"http://127.0.0.1:{port}")
     return asyncio.run(OnlineStore(url, seconds=seconds, connections=1).is_reachable())

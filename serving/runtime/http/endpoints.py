@@ -11,6 +11,7 @@ from serving.runtime.http.bodies import Body, check_content_type, read_columns
 from serving.runtime.http.exchange import Exchange, Reply
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.http.online import OnlineQuestions
+from serving.runtime.online_store import OnlineStore
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -25,12 +26,19 @@ LARGE_BODY = 50_000
 class PredictionRoutes:
     """The routes that predict, and what they answer."""
 
-    def __init__(self, served: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        served: ServedModel,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        *,
+        store: OnlineStore | None = None,
+    ) -> None:
         self._served = served
         self._settings = settings
         self._metrics = metrics
         self._batcher = Batcher(served.model.predict)
-        self._online = OnlineQuestions.of(served, settings, metrics)
+        self._online = OnlineQuestions(served, settings, metrics, store)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
     def routes(self) -> Mapping[str, Route]:

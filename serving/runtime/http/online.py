@@ -1,7 +1,6 @@
 """What `/predict/feast` reads: a time and entities from the body, features from the store."""
 
 from dataclasses import dataclass
-from typing import Self
 
 from serving.runtime.errors import Problem
 from serving.runtime.feature_store import service_name
@@ -17,6 +16,17 @@ from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 
 RETRY_SECONDS = 5
+"""After how many seconds a client may ask again if the store was of no use."""
+
+
+def store_of(settings: ServiceSettings) -> OnlineStore | None:
+    """The store that the settings name, to which nothing is opened yet."""
+    url = settings.feast_online_url
+    if not settings.feast_online_enabled or url is None:
+        return None
+    return OnlineStore(
+        url, seconds=settings.feast_online_seconds, connections=settings.max_concurrency
+    )
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,6 @@ class OnlineQuestions:
     settings: ServiceSettings
     metrics: Metrics
     store: OnlineStore | None
-
-    @classmethod
-    def of(cls, served: ServedModel, settings: ServiceSettings, metrics: Metrics) -> Self:
-        """With the store that the settings name, to which nothing is opened yet."""
-        url = settings.feast_online_url
-        if not settings.feast_online_enabled or url is None:
-            return cls(served, settings, metrics, store=None)
-        store = OnlineStore(
-            url, seconds=settings.feast_online_seconds, connections=settings.max_concurrency
-        )
-        return cls(served, settings, metrics, store)
 
     async def read(self, exchange: Exchange) -> Question:
         """What a request asks of the model.
