@@ -9,8 +9,9 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.features.table import entity_rows, reading_times
 from ml_assets.core.features.training_set import TrainingSet
 from ml_assets.core.histories import history_rows
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
+from ml_assets.core.names import EVENT_TIMESTAMP
 from ml_assets.core.spec import PipelineSpec
+from serving.runtime.feature_store import JOIN_KEY
 from serving.runtime.model import TrainingSpan
 from serving.runtime.spec import ForecastSpec
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from serving.runtime.feature_store import JOIN_KEY
 from serving.runtime.spec import Task
 
-JOIN_KEY = "entity"
 EVENT_TIMESTAMP = "event_timestamp"
 KEYS = [JOIN_KEY, EVENT_TIMESTAMP]
 """The columns that every feature table and every point-in-time join has."""

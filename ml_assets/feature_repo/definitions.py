@@ -6,16 +6,9 @@ from pathlib import Path
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
 from feast.types import Float32, String
 
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
+from ml_assets.core.names import EVENT_TIMESTAMP
 from ml_assets.core.spec import PipelineSpec
-
-STEPS_TO_LIVE = 2
-"""Age in steps at which a forecast's feature row is too old to be joined."""
-
-
-def service_name(model: str, version: int) -> str:
-    """Name of the feature service of one version of a model."""
-    return f"{model}_v{version}"
+from serving.runtime.feature_store import JOIN_KEY, seconds_to_live, service_name
 
 
 def entity(spec: PipelineSpec) -> Entity:
@@ -45,18 +38,11 @@ def feature_view(spec: PipelineSpec, features_path: Path) -> FeatureView:
         source=FileSource(
             name=name, path=str(features_path.resolve()), timestamp_field=EVENT_TIMESTAMP
         ),
-        ttl=time_to_live(spec),
+        ttl=timedelta(seconds=seconds_to_live(spec.forecast)),
         online=True,
         description=spec.description,
         tags={"model": spec.name},
     )
-
-
-def time_to_live(spec: PipelineSpec) -> timedelta:
-    """How old a feature row may be at a join; zero, which is Feast's for ever, without a time."""
-    if spec.forecast is None:
-        return timedelta(0)
-    return timedelta(seconds=STEPS_TO_LIVE * spec.forecast.step_seconds)
 
 
 def feature_service(spec: PipelineSpec, view: FeatureView, *, version: int) -> FeatureService:

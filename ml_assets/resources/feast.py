@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ml_assets.core.errors import DataError, StateError
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY, KEYS
+from ml_assets.core.names import EVENT_TIMESTAMP, KEYS
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.files import told_plainly
+from serving.runtime.feature_store import JOIN_KEY
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView, RepoConfig

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -150,8 +151,9 @@ class TestServe:
     """`make serve`."""
 
     def test_promoted_version_answers_its_example_until_it_is_stopped(
-        self, place: Workplace
+        self, place: Workplace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("MAX_ROWS", "777")
         (port,) = free_ports(1)
         process = place.start("-m", "commands", "serve", "iris", "--port", str(port))
         try:
@@ -163,12 +165,23 @@ class TestServe:
                 time.sleep(0.1)
             request = json.loads(place.file("iris", "example.json").read_text())
             reply = service.predict(request["data"])
+            card = httpx.get(f"http://{HOST}:{port}/model", trust_env=False).json()
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
         assert reply.status == 200
         version = place.version("iris").version
         assert reply.content["model"] == {"name": "iris", "version": str(version)}
+        assert card["limits"]["max_rows"] == 777
+
+    def test_wrong_setting_is_told_before_anything_is_built(
+        self, place: Workplace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FEAST_ONLINE_ENABLED", "true")
+        process = place.start("-m", "commands", "serve", "iris")
+        printed, errors = process.communicate(timeout=SECONDS)
+        assert (process.returncode, printed) == (1, "")
+        assert "FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL" in errors
 
     def test_port_in_use_is_told_before_anything_is_built(self, place: Workplace) -> None:
         with socket.socket() as taken:

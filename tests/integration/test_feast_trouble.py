@@ -1,6 +1,5 @@
 """The feature store when something goes wrong, and what is left afterwards."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from ml_assets.core.names import KEYS
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.feast import FeatureStoreResource
 from tests.integration.feast_cases import HOUR, START, forecast, hours, table_of, write
+from tests.integration.feature_server import feast_command, feast_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -189,25 +189,17 @@ class TestCommandLine:
         store.materialize(spec, path)
         store.register_service(spec, 1)
         before = store.read_online(spec, ["1"])
-        printed = feast_command(store, "apply")
+        printed = printed_by_feast(store, "apply")
         assert "No changes to registry" in printed
         pd.testing.assert_frame_equal(store.read_online(spec, ["1"]), before)
 
 
-def feast_command(store: FeatureStoreResource, *arguments: str) -> str:
+def printed_by_feast(store: FeatureStoreResource, *arguments: str) -> str:
     """What `feast` prints about our repository."""
-    home = Path(store.home)
-    environment = {
-        **os.environ,
-        "FEAST_REGISTRY": f"sqlite:///{home}/registry.db",
-        "FEAST_ONLINE_STORE": f"{{type: sqlite, path: {home}/online.db}}",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [str(Path(sys.executable).with_name("feast")), "-c", "ml_assets/feature_repo"]
     return subprocess.run(
-        [*command, *arguments],
+        [*feast_command(), *arguments],
         cwd=ROOT,
-        env=environment,
+        env=feast_environment(Path(store.home)),
         check=True,
         capture_output=True,
         text=True,

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
+from ml_assets.core.names import EVENT_TIMESTAMP
+from serving.runtime.feature_store import JOIN_KEY
 
 
 def with_keys(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ml_assets.core.dataset.frames import entity_codes, utc_times
 from ml_assets.core.errors import DataError
 from ml_assets.core.features.keys import row_keys, with_keys
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
+from ml_assets.core.names import EVENT_TIMESTAMP
 from ml_assets.core.spec import PipelineSpec
+from serving.runtime.feature_store import JOIN_KEY
 from serving.runtime.features import compute_features, latest_features
 from serving.runtime.history import Series, regularise
 from serving.runtime.spec import ForecastSpec

@@ -11,8 +11,9 @@ from sklearn.model_selection import train_test_split
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.features.keys import row_keys, with_keys
-from ml_assets.core.names import EVENT_TIMESTAMP, JOIN_KEY
+from ml_assets.core.names import EVENT_TIMESTAMP
 from ml_assets.core.spec import PipelineSpec, SplitSpec
+from serving.runtime.feature_store import JOIN_KEY
 from serving.runtime.history import Series
 from serving.runtime.spec import ForecastSpec
 

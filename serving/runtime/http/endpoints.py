@@ -11,6 +11,8 @@ from serving.runtime.http.bodies import Body, check_content_type, read_columns
 from serving.runtime.http.exchange import Exchange, Reply
 from serving.runtime.http.invocations import Invocations, tell_predictions
 from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.online import OnlineQuestions
+from serving.runtime.online_store import OnlineStore
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -25,12 +27,20 @@ LARGE_BODY = 50_000
 class PredictionRoutes:
     """The routes that predict, and what they answer."""
 
-    def __init__(self, served: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        served: ServedModel,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        *,
+        store: OnlineStore | None = None,
+    ) -> None:
         self._served = served
         self._settings = settings
         self._metrics = metrics
         self._invocations = Invocations.of(served.model.manifest, max_rows=settings.max_rows)
         self._batcher = Batcher(served.model.predict)
+        self._online = OnlineQuestions(served, settings, metrics, store)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
     def routes(self) -> Mapping[str, Route]:
@@ -38,6 +48,7 @@ class PredictionRoutes:
         return {
             "/predict": Route(self._predict, "POST", is_limited=True),
             "/invocations": Route(self._invoke, "POST", is_limited=True),
+            "/predict/feast": Route(self._predict_online, "POST", is_limited=True),
         }
 
     async def _predict(self, exchange: Exchange) -> Reply:
@@ -47,6 +58,11 @@ class PredictionRoutes:
     async def _invoke(self, exchange: Exchange) -> Reply:
         read = self._invocations.reader(exchange.header(b"content-type"))
         return await self._answer_body(exchange, read=read, tell=tell_predictions)
+
+    async def _predict_online(self, exchange: Exchange) -> Reply:
+        question = await self._online.read(exchange)
+        numbers = await self._batcher.predict(question.features)
+        return self._reply(question, numbers, self._served.content)
 
     async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
         settings = self._settings

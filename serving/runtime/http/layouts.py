@@ -39,6 +39,15 @@ class ColumnsLayout:
 
 
 @dataclass(frozen=True)
+class BodyLayout:
+    """`{field: value, field: [values...], ...}`."""
+
+    def path(self, problem: Problem) -> str:
+        """See :class:`Layout`."""
+        return pointer(problem.column, problem.row)
+
+
+@dataclass(frozen=True)
 class RecordLayout:
     """`{column: value, ...}`, one row."""
 

@@ -44,6 +44,8 @@ def configure(level: str) -> None:
         logger.propagate = True
     # It tells what the access log tells better.
     logging.getLogger("uvicorn.access").disabled = True
+    # It logs each question to the feature store.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:

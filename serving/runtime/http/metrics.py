@@ -106,6 +106,13 @@ class Metrics:
         for column, count in answer.outside.items():
             self.outside.labels(self._model, column).inc(count)
 
+    def count_unfit(self, *, stale: int, missing: int) -> None:
+        """Counts features of the store because of which a request was refused."""
+        if stale:
+            self.stale.labels(self._model).inc(stale)
+        if missing:
+            self.missing.labels(self._model).inc(missing)
+
     def text(self) -> bytes:
         """All metrics of all workers, in the text format of Prometheus."""
         if DIRECTORY not in os.environ:

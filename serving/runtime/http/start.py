@@ -16,6 +16,7 @@ from serving.runtime.http.draining import Drain
 from serving.runtime.http.endpoints import PredictionRoutes
 from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.online import store_of
 from serving.runtime.http.openapi import openapi_document
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -59,11 +60,21 @@ def create_application(
     card = model_card(served, notes, settings)
     contact = support_contact(notes, settings) or UNKNOWN
     document = openapi_document(served, settings, contact=contact)
-    about = AboutRoutes(served, card=card, document=document, metrics=metrics, drain=drain)
+    store = store_of(settings)
+    about = AboutRoutes(
+        served,
+        card=card,
+        document=document,
+        metrics=metrics,
+        drain=drain,
+        store_answers=store.is_reachable if store else None,
+    )
+    predictions = PredictionRoutes(served, settings, metrics, store=store)
     return Application(
-        {**PredictionRoutes(served, settings, metrics).routes(), **about.routes()},
+        {**predictions.routes(), **about.routes()},
         metrics=metrics,
         drain=drain,
         max_concurrency=settings.max_concurrency,
+        closers=[store.close] if store else [],
         keys=ApiKeys.read(settings.api_keys_file) if settings.api_keys_file else None,
     )
