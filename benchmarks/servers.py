@@ -21,10 +21,12 @@ from serving.runtime.errors import MLAssetsError
 READY_SECONDS, REPLY_SECONDS = 60, 30
 POLL_SECONDS = 0.02
 ROOT = Path(__file__).parents[1]
-QUIET = {
+COMMON = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "PYTHONPATH": str(ROOT),
+    # Where nothing is installed compiled, only the first start compiles.
+    "PYTHONDONTWRITEBYTECODE": "",
 }
 
 
@@ -155,7 +157,7 @@ def _start(start: Start, *, scratch: Path, log: Path, home: Path) -> subprocess.
         return subprocess.Popen(
             start.command,
             cwd=scratch,
-            env={**bentoml_environment(home), **QUIET, **own, **start.environment},
+            env={**bentoml_environment(home), **COMMON, **own, **start.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
