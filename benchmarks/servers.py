@@ -1,7 +1,6 @@
 """Starts a server on one core, waits for its first answer, and looks at its processes."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from serving.release.packaging import bentoml_environment
 from serving.release.probe import HOST
 from serving.runtime.errors import MLAssetsError
 
-READY_SECONDS, REPLY_SECONDS = 60, 30
+READY_SECONDS, REPLY_SECONDS, STOP_SECONDS = 60, 30, 10
 POLL_SECONDS = 0.02
 ROOT = Path(__file__).parents[1]
 COMMON = {
@@ -139,13 +138,13 @@ def served(start: Start, *, port: int, home: Path, cores: Sequence[int]) -> Iter
             process = _start(start, scratch=Path(scratch), log=log, home=home)
         try:
             _await_answer(start, process, port=port, log=log)
-            yield Server(port, psutil.Process(process.pid), time.perf_counter() - begin)
+            yield Server(port, process, time.perf_counter() - begin)
         finally:
-            _stop(process)
+            stop(process)
 
 
-def _start(start: Start, *, scratch: Path, log: Path, home: Path) -> subprocess.Popen[bytes]:
-    """Starts a server in a group of processes and a directory of its own."""
+def _start(start: Start, *, scratch: Path, log: Path, home: Path) -> psutil.Popen:
+    """Starts a server in a directory of its own, where Ctrl-C does not reach it."""
     # `mlflow models serve` starts the first uvicorn of the path.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     own = {
@@ -154,7 +153,7 @@ def _start(start: Start, *, scratch: Path, log: Path, home: Path) -> subprocess.
         "PROMETHEUS_MULTIPROC_DIR": str(scratch / "metrics"),
     }
     with log.open("wb") as output:
-        return subprocess.Popen(
+        return psutil.Popen(
             start.command,
             cwd=scratch,
             env={**bentoml_environment(home), **COMMON, **own, **start.environment},
@@ -165,7 +164,7 @@ def _start(start: Start, *, scratch: Path, log: Path, home: Path) -> subprocess.
         )
 
 
-def _await_answer(start: Start, process: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
+def _await_answer(start: Start, process: psutil.Popen, *, port: int, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError, HTTPException):
@@ -177,10 +176,19 @@ def _await_answer(start: Start, process: subprocess.Popen[bytes], *, port: int, 
     raise ServerError(f"{' '.join(start.command)} {state}; its last lines:\n{last}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a server and its group of processes; nothing that they hold is needed any more."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def stop(process: psutil.Popen) -> None:
+    """Ends a server and all that it has started; nothing that they hold is needed any more.
+
+    BentoML's workers have groups of their own, so that the server's group is not all of it.
+    """
+    with suppress(psutil.NoSuchProcess):
+        process.suspend()  # or it would start other workers for those that end
+        children = process.children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.kill()
+        psutil.wait_procs(children, timeout=STOP_SECONDS)
     process.wait()
 
 

@@ -1,17 +1,22 @@
 """What the benchmark of services relies on: its load generator, and its comparison of answers."""
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.contestants import UnequalAnswerError, check_answer
 from benchmarks.load import request_bytes, run_load
+from benchmarks.servers import stop
 from serving.runtime.predict import Answer, EntityForecast
 
 REQUEST = request_bytes("/predict", b"{}")
@@ -64,6 +69,27 @@ class TestLoad:
         with listening(Rude) as address:
             load = run_load(address, REQUEST, clients=1, seconds=0.5, rate=10)
         assert (load.errors, len(load.latencies)) == (5, 0)
+
+
+PARENT = """
+import subprocess, time
+print(subprocess.Popen(["sleep", "60"], start_new_session=True).pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_server_ends_with_children_that_have_groups_of_their_own() -> None:
+    parent = psutil.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    child = psutil.Process(int(parent.stdout.readline()))
+    stop(parent)
+    deadline = time.monotonic() + 5
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(child)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 CLASSES = Answer(
