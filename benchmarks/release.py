@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.image_sizes import platform_images, released_image, runtime_image
 from benchmarks.own_platform import ROOT, OwnPlatform, own_platform
-from benchmarks.peers import PeerBuild, build_docker, containerize
+from benchmarks.peer_images import PeerBuild, build_docker, containerize
 from benchmarks.phases import MODEL
 from benchmarks.release_tables import peer_table, release_table, size_table, training_table
 from benchmarks.rounds import Round, measure

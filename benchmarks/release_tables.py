@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.image_sizes import MB, ImageSize
 from benchmarks.job import SERVICE
-from benchmarks.peers import PeerBuild
+from benchmarks.peer_images import PeerBuild
 from benchmarks.rounds import Round
 from benchmarks.tables import Row, median_and_range, table, verdict
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.image_sizes import IMAGES, budgets
-from benchmarks.peers import base_of, last_error
+from benchmarks.peer_images import base_of, last_error
 from benchmarks.run_times import Event, Span, UnfinishedRunError, read_times
 
 BUILD = """
