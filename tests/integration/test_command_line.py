@@ -18,7 +18,8 @@ import yaml
 
 from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.promotion import EvaluationRecord
-from serving.release.probe import HOST, Service, free_ports
+from serving.release.asking import is_ready
+from serving.release.probe import HOST, free_ports
 from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec, read_until
 
 SECONDS = 900
@@ -159,19 +160,20 @@ class TestServe:
         try:
             read_until(process, f"-d @{place.file('iris', 'example.json')} http://{HOST}:{port}/")
             deadline = time.monotonic() + SECONDS
-            while not (service := Service(port)).is_ready():
+            while not is_ready(HOST, port=port):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            request = json.loads(place.file("iris", "example.json").read_text())
-            reply = service.predict(request["data"])
-            card = httpx.get(f"http://{HOST}:{port}/model", trust_env=False).json()
+            example = place.file("iris", "example.json").read_text()
+            url, kind = f"http://{HOST}:{port}", {"Content-Type": "application/json"}
+            reply = httpx.post(f"{url}/predict", content=example, headers=kind, trust_env=False)
+            card = httpx.get(f"{url}/model", trust_env=False).json()
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
-        assert reply.status == 200
+        assert reply.status_code == 200
         version = place.version("iris").version
-        assert reply.content["model"] == {"name": "iris", "version": str(version)}
+        assert reply.json()["model"] == {"name": "iris", "version": str(version)}
         assert card["limits"]["max_rows"] == 777
 
     def test_wrong_setting_is_told_before_anything_is_built(
