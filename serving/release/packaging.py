@@ -97,10 +97,17 @@ def build_bento(
 
 
 def bentoml_environment(bento_home: Path) -> dict[str, str]:
-    """Environment variables for a process of BentoML: nothing of ours but the store."""
+    """Environment variables for a process of BentoML: nothing of ours but the store.
+
+    What Python compiles is kept in the store too, and not within Bentos.
+    """
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    ours = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**passed_on, **ours, "BENTOML_HOME": str(bento_home)}
+    return {
+        **passed_on,
+        "BENTOML_DO_NOT_TRACK": "true",
+        "BENTOML_HOME": str(bento_home),
+        "PYTHONPYCACHEPREFIX": str(bento_home / "bytecode"),
+    }
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import errno
 import json
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from serving.release.asking import AskingError, ask, is_ready
 from serving.release.packaging import bentoml_environment
@@ -160,12 +161,18 @@ def _await_ready(service: Service, *, log: Path, bento: str) -> None:
 
 
 def _stop(process: Process) -> None:
-    """Ends a server in an orderly way, and whatever of its group is left after that."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=STOP_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Ends a server in an orderly way, and whatever is left of it after that.
+
+    Its workers have sessions of their own, so that its group does not hold them.
+    """
+    with suppress(psutil.NoSuchProcess):
+        family = [psutil.Process(process.pid)]
+        family += family[0].children(recursive=True)
+        process.terminate()
+        _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
     process.wait()
 
 

@@ -1,6 +1,8 @@
 """The libraries that read a model's file, and whether those here are the ones it was made with."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated
 
@@ -30,6 +32,18 @@ def library_version(name: str) -> str:
         raise ModelFileError(
             f"the model needs {name}, which is not installed; install it"
         ) from error
+
+
+@contextmanager
+def absent(*names: str) -> Iterator[None]:
+    """Lets packages seem not to be installed in the block; those imported before it stay."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None forbids an import
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def check_libraries(fitted_with: Mapping[str, str], *, source: str) -> None:

@@ -10,12 +10,16 @@ from bentoml import Service
 
 from serving.runtime.errors import MLAssetsError, ModelFileError
 from serving.runtime.http import logs
+from serving.runtime.libraries import absent
 from serving.runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from serving.runtime.http.application import Application
 
 PORT = 8000
+
+UNUSED = ("pandas", "sklearn")
+"""What XGBoost imports where it is installed, and a service has no use for: half of its memory."""
 
 settings = ServiceSettings.read(os.environ)
 
@@ -30,7 +34,8 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
     def to_asgi(self, is_main: bool = True) -> "Application":  # noqa: ARG002, FBT001, FBT002
         """The application of one worker, which ends with a plain message if it can't start."""
         # Only workers need it; the build and the process above the workers do without XGBoost.
-        from serving.runtime.http.start import load_application  # noqa: PLC0415
+        with absent(*UNUSED):
+            from serving.runtime.http.start import load_application  # noqa: PLC0415
 
         logs.configure(settings.log_level)
         try:
