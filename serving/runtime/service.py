@@ -53,9 +53,12 @@ class PredictionService:
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
-    def log_as_json() -> None:
-        """Lets the process that looks after the workers log as they do."""
+    def prepare() -> None:
+        """Lets the process above the workers log as they do, and look after them closely."""
+        from serving.runtime.vigilance import watch_closely  # noqa: PLC0415
+
         logs.configure(settings.log_level)
+        watch_closely()
 
 
 def model_directory() -> Path:
