@@ -16,6 +16,8 @@ _ISO = re.compile(
     r"(?P<tail>(?<=:\d\d)(?:\.0+)?(?P<offset>Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
+# Characters of a text that can't be read which a message repeats.
+_SHOWN = 40
 # The span of pandas' nanoseconds: what lies outside can't be kept in the project's tables.
 _EARLIEST, _LATEST = np.array(["1678-01-01", "2262-01-01"], "datetime64[s]")
 
@@ -52,7 +54,9 @@ def _reject(wrong: NDArray[np.bool_], values: Sequence[str] | Times, problem: st
     """Raises for the first row that is wrong, if there is one."""
     if wrong.any():
         row = int(wrong.argmax())
-        raise HistoryError(f"row {row} (counted from 0), {str(values[row])!r}: {problem}", row=row)
+        text = str(values[row])
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise HistoryError(f"row {row} (counted from 0), {shown!r}: {problem}", row=row)
 
 
 def _localised(clock: Times, values: Sequence[str] | Times, timezone: str) -> Times:

@@ -101,7 +101,7 @@ class Application:
         seconds = time.perf_counter() - started
         name = "other" if route is None else exchange.path
         self._metrics.count_request(name, status=status, seconds=seconds)
-        logs.log_request(exchange, status=status, seconds=seconds)
+        logs.log_request(exchange, route=name, status=status, seconds=seconds)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -127,8 +127,8 @@ class Application:
             return Reply.of(content, status=422)
         except DisconnectedError:
             raise
-        except Exception:  # noqa: BLE001  logged, and told without what it says
-            logs.access.exception("a request failed", extra=logs.fields(id=exchange.request_id))
+        except Exception as error:  # noqa: BLE001  # told without what it says, which may be data
+            logs.log_failure(exchange, error)
             return error_reply(
                 500,
                 "the service failed; tell its operator the request_id",

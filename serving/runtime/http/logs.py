@@ -3,7 +3,9 @@
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from serving.runtime.http.exchange import Exchange
@@ -53,7 +55,19 @@ def fields(**values: object) -> dict[str, dict[str, object]]:
     return {FIELDS: values}
 
 
-def log_request(exchange: Exchange, *, status: int, seconds: float) -> None:
+def log_failure(exchange: Exchange, error: Exception) -> None:
+    """Logs where a request failed, without what the error says: that may be what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in frames]
+    access.error(
+        "a request failed",
+        extra=fields(
+            request_id=exchange.request_id, error=type(error).__name__, places=places[::-1]
+        ),
+    )
+
+
+def log_request(exchange: Exchange, *, route: str, status: int, seconds: float) -> None:
     """Logs that a request was answered, without what it held."""
     if access.isEnabledFor(logging.INFO):
         access.info(
@@ -61,7 +75,7 @@ def log_request(exchange: Exchange, *, status: int, seconds: float) -> None:
             extra=fields(
                 request_id=exchange.request_id,
                 method=exchange.method,
-                path=exchange.path if status != 404 else "unknown",
+                route=route,
                 status=status,
                 milliseconds=round(1000 * seconds, 3),
                 rows=exchange.rows,
