@@ -33,6 +33,9 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
 
     def to_asgi(self, is_main: bool = True) -> "Application":  # noqa: ARG002, FBT001, FBT002
         """The application of one worker, which ends with a plain message if it can't start."""
+        if settings.workers == 1:
+            # prometheus_client would share figures through files, which the disk makes wait.
+            os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         # Only workers need it; the build and the process above the workers do without XGBoost.
         with absent(*UNUSED):
             from serving.runtime.http.start import load_application  # noqa: PLC0415

@@ -169,7 +169,7 @@ def test_a_killed_worker_gives_no_wrong_answer_and_is_replaced(
         assert post(connection, {"data": ROWS}) == (200, answer)
 
 
-@with_settings()
+@with_settings(WORKERS="2")
 def test_what_a_killed_worker_had_in_hand_is_not_counted_for_ever(service: Service) -> None:
     with closing(connect(service)) as connection:
         connection.putrequest("POST", "/predict")
@@ -178,7 +178,8 @@ def test_what_a_killed_worker_had_in_hand_is_not_counted_for_ever(service: Servi
         connection.endheaders(b"{")
         while not in_progress(service):
             time.sleep(0.01)
-        os.kill(workers(service)[0].pid, signal.SIGKILL)
+        for worker in workers(service):
+            os.kill(worker.pid, signal.SIGKILL)
         while not service.is_ready():
             time.sleep(0.05)
         assert in_progress(service) == 0
