@@ -12,7 +12,7 @@ from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento
-from serving.runtime.card import ReleaseNotes
+from serving.runtime.release_notes import ReleaseNotes
 
 SHOWN = 6
 

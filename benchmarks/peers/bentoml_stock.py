@@ -8,7 +8,8 @@ import bentoml
 import numpy as np
 import xgboost
 
-from serving.runtime.model import Model, read_manifest
+from serving.runtime.manifest import read_manifest
+from serving.runtime.model import Model
 from serving.runtime.predict import EntityForecast, predict_columns
 
 

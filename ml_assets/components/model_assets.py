@@ -25,7 +25,7 @@ from ml_assets.resources.tracking import MlflowRun
 
 if TYPE_CHECKING:
     from ml_assets.core.training.fitting import Fitted
-    from serving.runtime.model import ModelManifest
+    from serving.runtime.manifest import ModelManifest
 
 
 def model(

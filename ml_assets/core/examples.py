@@ -12,7 +12,7 @@ from ml_assets.core.histories import history_rows
 from ml_assets.core.names import EVENT_TIMESTAMP
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.feature_store import JOIN_KEY
-from serving.runtime.model import TrainingSpan
+from serving.runtime.manifest import TrainingSpan
 from serving.runtime.spec import ForecastSpec
 
 TABLE_ROWS = 5

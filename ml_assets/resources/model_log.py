@@ -13,7 +13,8 @@ import serving
 from ml_assets.resources.pins import installed_pin
 from serving.pyfunc import PyfuncModel
 from serving.runtime.errors import RequestError
-from serving.runtime.model import Model, ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.model import Model
 
 LOADER = "serving.pyfunc"
 REQUIREMENTS = ("numpy", "pandas", "pydantic", "tzdata", "xgboost-cpu")

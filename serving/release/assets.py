@@ -55,7 +55,7 @@ def _asset(
 def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
     """The Bento: the runtime and the model's files, verified; no code of the artifact is run."""
     from serving.release.packaging import build_bento
-    from serving.runtime.card import ReleaseNotes
+    from serving.runtime.release_notes import ReleaseNotes
 
     version = _version(context, registry)
     notes = ReleaseNotes(
@@ -191,8 +191,8 @@ def _files(version: RegisteredVersion, release: ReleaseSettings) -> ReleaseFiles
 
 def _base(bento: Path, release: ReleaseSettings) -> str:
     """The runtime base that has the libraries of a Bento's model."""
-    from serving.runtime.estimators import SKOPS_FILE
-    from serving.runtime.model import read_manifest
+    from serving.runtime.files import SKOPS_FILE
+    from serving.runtime.manifest import read_manifest
 
     of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
     return release.serve_sklearn_image if of_sklearn else release.serve_image

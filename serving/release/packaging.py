@@ -28,11 +28,10 @@ from packaging.requirements import Requirement
 
 import serving.runtime
 from ml_assets.resources.pins import installed_pin
-from serving.runtime.card import RELEASE, ReleaseNotes
 from serving.runtime.errors import MLAssetsError
-from serving.runtime.estimators import SKOPS_FILE
-from serving.runtime.files import MANIFEST, read_file, read_verified, sha256
-from serving.runtime.model import ModelManifest, read_manifest
+from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, read_verified, sha256
+from serving.runtime.manifest import ModelManifest, read_manifest
+from serving.runtime.release_notes import RELEASE, ReleaseNotes
 
 RUNTIME = Path(serving.runtime.__file__).parent
 LOCKS = RUNTIME.parents[1] / "requirements"

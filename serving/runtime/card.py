@@ -1,47 +1,12 @@
 """The model card: what whoever uses a model is told of it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from serving.runtime.errors import ModelFileError
-from serving.runtime.files import read_file
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.release_notes import ReleaseNotes
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
-from serving.runtime.spec import FrozenModel
-
-RELEASE = "release.json"
-"""The file beside a released model's directory that holds its :class:`ReleaseNotes`."""
-
-
-class ReleaseNotes(FrozenModel):
-    """What is told of a model beside what stands in its manifest.
-
-    Attributes:
-        metrics: Figures on the test rows by name; "skill_vs_..." is 1 for a perfect model and 0
-            for one that equals the named baseline.
-        support_contact: Whom to ask for help: a URL, a mail address or a name.
-        digest: sha256 of the model's manifest; empty if nobody noted it.
-    """
-
-    metrics: dict[str, float] = Field(default={})
-    support_contact: str = ""
-    digest: str = ""
-
-
-def read_release_notes(path: Path) -> ReleaseNotes:
-    """Reads the notes of a release.
-
-    Raises:
-        ModelFileError: The file is missing, or is something else.
-    """
-    try:
-        return ReleaseNotes.model_validate_json(read_file(path))
-    except ValueError as error:
-        raise ModelFileError(f"{path} is damaged; fetch the Bento again") from error
 
 
 def model_card(

@@ -10,9 +10,8 @@ import xgboost
 from numpy.typing import NDArray
 
 from serving.runtime.errors import ModelFileError
+from serving.runtime.files import BOOSTER_FILE, SKOPS_FILE
 
-BOOSTER_FILE = "model.ubj"
-SKOPS_FILE = "model.skops"
 FEW_ROWS = 256
 
 TRUSTED_TYPES = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.request import Columns
 from serving.runtime.spec import ForecastSpec
 

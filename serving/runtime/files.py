@@ -7,6 +7,9 @@ from pathlib import Path
 from serving.runtime.errors import ModelFileError
 
 MANIFEST = "model.json"
+BASE_FILE = "base.json"
+BOOSTER_FILE = "model.ubj"
+SKOPS_FILE = "model.skops"
 
 
 def sha256(content: bytes) -> str:

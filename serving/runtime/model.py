@@ -4,112 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from serving.runtime.errors import ModelFileError, SpecError
-from serving.runtime.estimators import (
-    BOOSTER_FILE,
-    SKOPS_FILE,
-    BoosterEstimator,
-    Estimator,
-    SklearnEstimator,
-)
-from serving.runtime.files import MANIFEST, read_file, read_verified, sha256
-from serving.runtime.libraries import Version, check_libraries
+from serving.runtime.estimators import BoosterEstimator, Estimator, SklearnEstimator
+from serving.runtime.files import BASE_FILE, BOOSTER_FILE, MANIFEST
+from serving.runtime.libraries import check_libraries
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel
+from serving.runtime.manifest import XGBOOST, ModelFiles, ModelManifest, first_line
 from serving.runtime.predictor import Predictor
 from serving.runtime.ranges import InputRanges
-from serving.runtime.spec import ColumnSpec, FeatureSpec, ForecastSpec, FrozenModel, Task, Timezone
-
-BASE_FILE = "base.json"
-XGBOOST = "xgboost"
-
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class TrainingSpan(FrozenModel):
-    """The rows that a model was fitted to.
-
-    Attributes:
-        rows: How many.
-        start: Time of the first row, ISO 8601 in UTC; None for rows without a time.
-        end: Time of the last row.
-    """
-
-    rows: Annotated[int, Field(ge=1)]
-    start: str | None = None
-    end: str | None = None
-
-
-class ModelManifest(FrozenModel):
-    """What a model is: the content of ``model.json``.
-
-    Attributes:
-        name: Name of the model.
-        task: What it does.
-        columns: Which column of a request is what.
-        forecast: Step, horizon and lookback; forecasts only.
-        features: How features are computed from a history; forecasts only.
-        feature_names: Columns of the feature matrix, in order.
-        classes: Names of the classes in the order of the probabilities; classifications only.
-        timezone: IANA time zone of timestamps without an offset.
-        data_version: Content hash of the data it was fitted on.
-        estimator: ``xgboost``, or the import path of an estimator of scikit-learn.
-        libraries: Version of each library that it was fitted with; the same major ones load it.
-        input_ranges: Lowest and highest value of each number column in training.
-        training: The rows that it was fitted to; None if nobody noted them.
-        files: sha256 of every other file in the directory.
-    """
-
-    name: str
-    task: Task
-    columns: ColumnSpec
-    forecast: ForecastSpec | None = None
-    features: FeatureSpec = FeatureSpec()
-    feature_names: list[str] = Field(min_length=1)
-    classes: list[str] = Field(default=[])
-    timezone: Timezone = "UTC"
-    data_version: str
-    estimator: str
-    libraries: dict[str, Version] = Field(default={})
-    input_ranges: dict[str, tuple[float, float]] = Field(default={})
-    training: TrainingSpan | None = None
-    files: dict[str, Digest]
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        is_forecast = self.task == "forecast"
-        if is_forecast != (self.forecast is not None):
-            raise SpecError("a forecast, and nothing else, has the section forecast")
-        names = self.features.names if is_forecast else tuple(self.columns.inputs)
-        if tuple(self.feature_names) != names:
-            raise SpecError("feature_names are not those of features and columns")
-        if (self.task == "classification") != (len(self.classes) > 1):
-            raise SpecError("a classification, and nothing else, has two classes or more")
-        if is_forecast and f"{self.columns.target}_lag_0" not in names:
-            raise SpecError("a forecast needs the latest value of the target among its features")
-        if set(self.files) - {BASE_FILE} != {self.estimator_file}:
-            raise SpecError(f"files must name {self.estimator_file}, {BASE_FILE} or no other")
-        return self
-
-    @property
-    def estimator_file(self) -> str:
-        """The file that holds the estimator."""
-        return BOOSTER_FILE if self.estimator == XGBOOST else SKOPS_FILE
-
-    @property
-    def request_columns(self) -> tuple[str, ...]:
-        """The columns of numbers that a request holds."""
-        return self.columns.numeric if self.forecast else tuple(self.feature_names)
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that the model predicts for each row."""
-        return self.forecast.horizon if self.forecast else max(1, len(self.classes))
+from serving.runtime.spec import Task
 
 
 def build_predictor(
@@ -133,7 +42,7 @@ def build_predictor(
         )
         predictor.predict(np.zeros((1, predictor.features), dtype=np.float32))
     except ValueError as error:
-        reason = _first_line(error) if isinstance(error, ValidationError) else error
+        reason = first_line(error) if isinstance(error, ValidationError) else error
         raise ModelFileError(
             f"the files of {source} do not fit its {MANIFEST}: {reason}; fetch the model again"
         ) from error
@@ -160,30 +69,6 @@ def _estimator(manifest: ModelManifest, content: bytes) -> Estimator:
             f"{MANIFEST} names {len(manifest.feature_names)}"
         )
     return estimator
-
-
-def read_manifest(directory: Path) -> ModelManifest:
-    """The content of ``model.json``.
-
-    Raises:
-        ModelFileError: It is missing, or is not a manifest.
-    """
-    path = directory / MANIFEST
-    return _parse_manifest(read_file(path), path=path)
-
-
-def _parse_manifest(content: bytes, *, path: Path) -> ModelManifest:
-    try:
-        return ModelManifest.model_validate_json(content)
-    except ValidationError as error:
-        raise ModelFileError(
-            f"{path} is not a model's manifest: {_first_line(error)}; fetch the model again"
-        ) from error
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return " ".join((".".join(map(str, first["loc"])), first["msg"])).strip()
 
 
 @dataclass(frozen=True)
@@ -214,16 +99,9 @@ class Model:
             ModelFileError: A file is missing, damaged, of another model or not recorded, or the
                 model was fitted with another major version of a library than the one here.
         """
-        content = read_file(directory / MANIFEST)
-        if digest and sha256(content) != digest:
-            raise ModelFileError(
-                f"{directory / MANIFEST} is not the manifest that was released: its sha256 is "
-                f"{sha256(content)}, released was {digest}; fetch the model again"
-            )
-        manifest = _parse_manifest(content, path=directory / MANIFEST)
-        contents = read_verified(directory, manifest.files)
-        predictor = build_predictor(manifest, contents, source=str(directory))
-        return cls(manifest, predictor, sha256(content))
+        files = ModelFiles.read(directory, digest=digest)
+        predictor = build_predictor(files.manifest, files.contents, source=str(directory))
+        return cls(files.manifest, predictor, files.digest)
 
     @cached_property
     def ranges(self) -> InputRanges:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from serving.runtime.errors import Problem, RequestError
 from serving.runtime.feature_store import STEPS_TO_LIVE, seconds_to_live
-from serving.runtime.model import Model, ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.model import Model
 from serving.runtime.online_request import ENTITIES, OnlineRequest
 from serving.runtime.online_store import NOT_FOUND, TOO_OLD, OnlineRows
 from serving.runtime.predict import Question

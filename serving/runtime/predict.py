@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from serving.runtime.errors import RequestError
 from serving.runtime.features import latest_features
 from serving.runtime.history import Series, Times
-from serving.runtime.model import Model, ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.model import Model
 from serving.runtime.recent import missing_reading, recent_history
 from serving.runtime.request import (
     TOLD,

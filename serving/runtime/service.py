@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,11 @@ from bentoml import Service
 
 from serving.runtime.errors import MLAssetsError, ModelFileError
 from serving.runtime.http import logs
+from serving.runtime.http.keys import ApiKeys
 from serving.runtime.libraries import absent
-from serving.runtime.settings import ServiceSettings
+from serving.runtime.manifest import ModelFiles
+from serving.runtime.release_notes import read_release_notes
+from serving.runtime.settings import ServiceSettings, SettingsError
 
 if TYPE_CHECKING:
     from serving.runtime.http.application import Application
@@ -21,7 +26,10 @@ PORT = 8000
 UNUSED = ("pandas", "sklearn")
 """What XGBoost imports where it is installed, and a service has no use for: half of its memory."""
 
-settings = ServiceSettings.read(os.environ)
+try:
+    settings = ServiceSettings.read(os.environ)
+except SettingsError as error:
+    sys.exit(str(error))
 
 
 class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
@@ -41,13 +49,10 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
             from serving.runtime.http.start import load_application  # noqa: PLC0415
 
         logs.configure(settings.log_level)
-        try:
+        with ending_plainly():
             return load_application(
                 model_directory(), version=released_version(), settings=settings
             )
-        except MLAssetsError as error:
-            logs.service.error("the service can't start: %s", error)
-            sys.exit(1)
 
 
 @bentoml.service(service_class=DirectService, http={"port": PORT}, workers=settings.workers)
@@ -57,11 +62,26 @@ class PredictionService:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def prepare() -> None:
-        """Lets the process above the workers log as they do, and look after them closely."""
+        """Before the first worker: what can be found wrong without a model ends the service."""
         from serving.runtime.vigilance import watch_closely  # noqa: PLC0415
 
         logs.configure(settings.log_level)
+        with ending_plainly():
+            directory = model_directory()
+            ModelFiles.read(directory, digest=read_release_notes(directory).digest)
+            if settings.api_keys_file:
+                ApiKeys.read(settings.api_keys_file)
         watch_closely()
+
+
+@contextmanager
+def ending_plainly() -> Iterator[None]:
+    """Ends the process with a message in the log where an error of ours is raised."""
+    try:
+        yield
+    except MLAssetsError as error:
+        logs.service.error("the service can't start: %s", error)
+        sys.exit(1)
 
 
 def model_directory() -> Path:

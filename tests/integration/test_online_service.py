@@ -13,10 +13,10 @@ from pydantic import AnyHttpUrl
 
 from ml_assets.core.names import EVENT_TIMESTAMP, KEYS
 from ml_assets.core.spec import PipelineSpec
-from serving.runtime.card import ReleaseNotes
 from serving.runtime.http.start import create_application
 from serving.runtime.model import Model
 from serving.runtime.online_store import OnlineStore
+from serving.runtime.release_notes import ReleaseNotes
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 from tests.integration.feast_cases import table_of, write

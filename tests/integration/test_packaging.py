@@ -13,9 +13,10 @@ import pytest
 
 from serving.release import packaging
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
-from serving.runtime.card import ReleaseNotes
 from serving.runtime.errors import ModelFileError
-from serving.runtime.model import Model, ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.model import Model
+from serving.runtime.release_notes import ReleaseNotes
 from tests.unit.model_cases import forecast_model
 
 ROOT = Path(__file__).parents[2]

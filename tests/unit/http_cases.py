@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from serving.runtime.card import ReleaseNotes
 from serving.runtime.http.application import Application
 from serving.runtime.http.start import create_application
 from serving.runtime.model import Model
+from serving.runtime.release_notes import ReleaseNotes
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 

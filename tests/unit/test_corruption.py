@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from serving.runtime import model
-from serving.runtime.card import RELEASE, ReleaseNotes
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256
 from serving.runtime.http import start
+from serving.runtime.release_notes import RELEASE, ReleaseNotes
 from serving.runtime.settings import ServiceSettings
 from tests.unit.model_cases import forecast_model
 

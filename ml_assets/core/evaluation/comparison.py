@@ -20,7 +20,8 @@ from ml_assets.core.features.training_set import Part, TrainingSet
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
-from serving.runtime.model import Model, ModelManifest
+from serving.runtime.manifest import ModelManifest
+from serving.runtime.model import Model
 
 Predictions = NDArray[np.float64]
 _log = logging.getLogger(__name__)

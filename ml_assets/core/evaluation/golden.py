@@ -18,7 +18,7 @@ from ml_assets.core.features.training_set import Part
 from ml_assets.core.histories import Rows
 from ml_assets.core.spec import PipelineSpec
 from serving.golden import GoldenRequest
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 
 GOLDEN_REQUESTS = 500
 """How many there are of each evaluated version."""

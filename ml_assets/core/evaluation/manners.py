@@ -10,7 +10,7 @@ from ml_assets.core.evaluation.origins import Origin, RawReadings
 from ml_assets.core.histories import Rows
 from serving.golden import GoldenRequest
 from serving.runtime.history import Times
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.zones import local_to_utc, utc_offsets
 
 Spelling = Callable[[Times, str], list[str]]

@@ -17,7 +17,7 @@ from ml_assets.core.histories import Rows, history_rows
 from ml_assets.core.spec import PipelineSpec
 from serving.golden import ForecastAnswer
 from serving.runtime.history import Times
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.spec import ForecastSpec
 
 GAPPY = 4

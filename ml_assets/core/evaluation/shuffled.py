@@ -21,7 +21,7 @@ from ml_assets.core.spec import PipelineSpec, SplitSpec
 from ml_assets.core.training.fitting import fit
 from serving.runtime.features import compute_features
 from serving.runtime.history import Series
-from serving.runtime.model import XGBOOST
+from serving.runtime.manifest import XGBOOST
 
 ROUNDS = 15
 ENTITIES = 2

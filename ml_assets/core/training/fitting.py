@@ -15,18 +15,11 @@ from ml_assets.core.training.boosting import OnRound, fit_booster
 from ml_assets.core.training.estimators import Learnt, fit_estimator
 from ml_assets.core.training.ridge import fit_ridge
 from ml_assets.core.training.samples import Sample
-from serving.runtime.estimators import BOOSTER_FILE, SKOPS_FILE
-from serving.runtime.files import MANIFEST, sha256
+from serving.runtime.files import BASE_FILE, BOOSTER_FILE, MANIFEST, SKOPS_FILE, sha256
 from serving.runtime.libraries import library_version
 from serving.runtime.linear import BaseMatrix, LinearBase, TargetLevel, linear_names
-from serving.runtime.model import (
-    BASE_FILE,
-    XGBOOST,
-    Model,
-    ModelManifest,
-    TrainingSpan,
-    build_predictor,
-)
+from serving.runtime.manifest import XGBOOST, ModelManifest, TrainingSpan
+from serving.runtime.model import Model, build_predictor
 
 SPANS: tuple[PartName, PartName] = ("train", "validation")
 SKLEARN_LIBRARIES = ("scikit-learn", "skops")

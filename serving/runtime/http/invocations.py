@@ -31,7 +31,7 @@ from serving.runtime.http.bodies import Body, read_json
 from serving.runtime.http.exchange import JSON_TYPE, HttpError
 from serving.runtime.http.layouts import PlacedProblem, pointer
 from serving.runtime.http.tables import TableReader
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.predict import Answer, EntityForecast
 
 CSV_TYPE = "text/csv"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.predict import Answer
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"

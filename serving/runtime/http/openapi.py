@@ -17,7 +17,7 @@ from serving.runtime.http.schemas import (
     predictions_schema,
     request_schema,
 )
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.request import Columns
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.runtime.model import ModelManifest
+from serving.runtime.manifest import ModelManifest
 from serving.runtime.request import LARGEST
 
 Schema = Mapping[str, Any]

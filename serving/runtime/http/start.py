@@ -3,13 +3,7 @@
 import gc
 from pathlib import Path
 
-from serving.runtime.card import (
-    RELEASE,
-    ReleaseNotes,
-    model_card,
-    read_release_notes,
-    support_contact,
-)
+from serving.runtime.card import model_card, support_contact
 from serving.runtime.example import example_columns
 from serving.runtime.http.about import AboutRoutes
 from serving.runtime.http.application import Application
@@ -19,6 +13,7 @@ from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.http.online import store_of
 from serving.runtime.http.openapi import openapi_document
+from serving.runtime.release_notes import ReleaseNotes, read_release_notes
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 
@@ -35,8 +30,7 @@ def load_application(directory: Path, *, version: str, settings: ServiceSettings
         ModelFileError: A file is missing, damaged or not the one that was recorded.
         KeyFileError: The file of API keys can't be used.
     """
-    recorded = directory.parent / RELEASE
-    notes = read_release_notes(recorded) if recorded.exists() else ReleaseNotes()
+    notes = read_release_notes(directory)
     served = ServedModel.load(directory, version=version, digest=notes.digest)
     application = create_application(served, settings, notes=notes)
     served.answer(example_columns(served.model.manifest))

@@ -1,0 +1,70 @@
+"""A service that can't start ends, and says why once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from serving.release.packaging import BuiltBento, bentoml_environment, build_bento
+from serving.release.probe import HOST, free_ports
+from tests.unit.request_cases import write_classifier
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bentoml")
+
+
+@pytest.fixture(scope="module")
+def bento(tmp_path_factory: pytest.TempPathFactory, home: Path) -> BuiltBento:
+    directory = tmp_path_factory.mktemp("models") / "flower"
+    write_classifier(directory)
+    return build_bento(directory, version="3", bento_home=home)
+
+
+def refusal(bento: Path, home: Path, settings: Mapping[str, str]) -> str:
+    """What a service that does not start says."""
+    (port,) = free_ports(1)
+    ended = subprocess.run(
+        [sys.executable, "-m", "bentoml", "serve", bento, "--host", HOST, "--port", str(port)],
+        env={**bentoml_environment(home), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert said.count("the service can't start") == 1
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"MAX_ROWS": "many"}, "MAX_ROWS: Input should be a valid integer"),
+        ({"WORKERS": "0"}, "WORKERS: Input should be greater than or equal to 1"),
+        ({"FEAST_ONLINE_ENABLED": "true"}, "FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: Input should be 'debug', 'info'"),
+        ({"API_KEYS_FILE": os.devnull}, "holds no key"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    bento: BuiltBento, home: Path, settings: Mapping[str, str], message: str
+) -> None:
+    assert message in refusal(bento.path, home, settings)
+
+
+@pytest.mark.parametrize("name", ["model/model.ubj", "model/model.json", "release.json"])
+def test_a_damaged_file_is_named(bento: BuiltBento, home: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(bento.path, tmp_path / "bento")
+    with (copy / "src" / name).open("ab") as file:
+        file.write(b"x")
+    said = refusal(copy, home, {})
+    assert Path(name).name in said
+    assert "fetch the" in said
