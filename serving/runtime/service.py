@@ -30,6 +30,8 @@ try:
     settings = ServiceSettings.read(os.environ)
 except SettingsError as error:
     sys.exit(str(error))
+# What BentoML says before it starts anything is in the log too.
+logs.configure(settings.log_level)
 
 
 class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
@@ -48,7 +50,6 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
         with absent(*UNUSED):
             from serving.runtime.http.start import load_application  # noqa: PLC0415
 
-        logs.configure(settings.log_level)
         with ending_plainly():
             return load_application(
                 model_directory(), version=released_version(), settings=settings
@@ -65,7 +66,6 @@ class PredictionService:
         """Before the first worker: what can be found wrong without a model ends the service."""
         from serving.runtime.vigilance import watch_closely  # noqa: PLC0415
 
-        logs.configure(settings.log_level)
         with ending_plainly():
             directory = model_directory()
             ModelFiles.read(directory, digest=read_release_notes(directory).digest)

@@ -16,6 +16,7 @@ from serving.release.image import GIT_COMMIT, RUN, ServiceImage, build_image
 from serving.release.packaging import BuiltBento
 from serving.release.settings import ReleaseSettings
 from serving.runtime.model import Model
+from serving.runtime.release_notes import RELEASE
 from serving.runtime.served import ServedModel
 from tests.docker.engine import engine
 
@@ -108,8 +109,17 @@ def manifest_with(edit: Callable[[dict[str, Any]], None]) -> Change:
         manifest = json.loads(path.read_text())
         edit(manifest)
         path.write_text(json.dumps(manifest))
+        note_digest(source)
 
     return change
+
+
+def note_digest(source: Path) -> None:
+    """Notes the manifest in the release, as whoever changed it on purpose could do too."""
+    path = source / RELEASE
+    notes = json.loads(path.read_text())
+    digest = hashlib.sha256((source / "model" / "model.json").read_bytes()).hexdigest()
+    path.write_text(json.dumps({**notes, "digest": digest}))
 
 
 def swap_features(manifest: dict[str, Any]) -> None:

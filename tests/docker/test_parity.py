@@ -23,8 +23,9 @@ from tests.docker.image_cases import (
 
 pytestmark = pytest.mark.docker
 
-INIT = "        app.state.served ="
-ANSWER = "_predict_entities(model, data, forecast=model.manifest.forecast)"
+LOADED = "    gc.collect()\n"
+ANSWER = "return Answer(forecasts, "
+TOLD = "        answer = tell_answer("
 
 WRONG_ANSWERS: dict[str, tuple[Change, str]] = {
     "two-columns-swapped": (manifest_with(image_cases.swap_features), "predictions.values"),
@@ -38,7 +39,7 @@ WRONG_ANSWERS: dict[str, tuple[Change, str]] = {
         "predictions.values",
     ),
     "entities-in-another-order": (
-        rewritten("predict.py", ANSWER, f"{ANSWER}[::-1]"),
+        rewritten("predict.py", ANSWER, "return Answer(forecasts[::-1], "),
         "predictions.entity",
     ),
     "steps-in-another-order": (
@@ -58,11 +59,11 @@ NOT_READY: dict[str, tuple[Change, str]] = {
         "model.ubj takes 10 features, model.json names 9",
     ),
     "never-ready": (
-        rewritten("service.py", INIT, f"        import time; time.sleep(600)\n{INIT}"),
-        "Service loaded",
+        rewritten("http/start.py", LOADED, f"    import time; time.sleep(600)\n{LOADED}"),
+        "Starting production HTTP BentoServer",
     ),
     "writes-outside-tmp": (
-        rewritten("service.py", INIT, f"        Path('/bento/cache').write_text('')\n{INIT}"),
+        rewritten("http/start.py", LOADED, f"    Path('/bento/cache').write_text('')\n{LOADED}"),
         "Read-only file system: '/bento/cache'",
     ),
 }
@@ -126,9 +127,7 @@ def test_a_service_that_ends_is_blocked_at_once(
 def test_a_service_that_breaks_off_is_blocked(
     oven_bento: BuiltBento, oven_golden: list[GoldenRequest], tmp_path: Path
 ) -> None:
-    change = rewritten(
-        "served.py", "        found =", "        import os; os._exit(9)\n        found ="
-    )
+    change = rewritten("http/endpoints.py", TOLD, f"        import os; os._exit(9)\n{TOLD}")
     image = build(changed(oven_bento, change, place=tmp_path), "breaks-off")
     with pytest.raises(ParityError, match="breaks off, request [0-3] is not answered"):
         prove(image, oven_golden)
