@@ -9,7 +9,6 @@ programs change little. How one worker is compared with two is told in `benchmar
 """
 
 import argparse
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,8 +31,6 @@ class TooFewCoresError(MLAssetsError):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints."""
     options = _parser().parse_args(arguments)
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     cores = _cores()
     machine = Machine(cores[:1], cores[1:2], options.seconds)
     print(

@@ -1,5 +1,7 @@
 """The models that `benchmarks.serving` serves, in every form that a server takes, and requests."""
 
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +141,8 @@ def _subject(
 
 def _log(bundle: Path, model: Model, *, example: pd.DataFrame, home: Path) -> Path:
     """The model as MLflow keeps it, on this machine."""
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(f"sqlite:///{home}/mlflow.db")
     experiment = mlflow.create_experiment("benchmark", artifact_location=str(home / "artifacts"))
     with mlflow.start_run(experiment_id=experiment):
