@@ -34,7 +34,7 @@ def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:
             bundle,
             version=str(version.version),
             bento_home=settings.bento_home,
-            notes=ReleaseNotes(metrics={**promotion_metrics(version.tags)}),
+            notes=ReleaseNotes(metrics=promotion_metrics(version.tags)),
         )
 
 

@@ -1,6 +1,7 @@
 """Every promotion of a model leaves a tag of its own on the version that went into production."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,10 +58,17 @@ def read_promotions(version: int, tags: Mapping[str, str]) -> list[AliasChange]:
     ]
 
 
-def promotion_metrics(tags: Mapping[str, str]) -> Mapping[str, float]:
-    """What was measured before the first promotion of a version; nothing if there was none."""
+def promotion_metrics(tags: Mapping[str, str]) -> dict[str, float | None]:
+    """What was measured before the first promotion of a version; nothing if there was none.
+
+    A figure that is not finite, a skill beside a perfect baseline for instance, is None.
+    """
     keys = [key for key in tags if key.startswith(PROMOTED)]
-    return json.loads(tags[min(keys)])["metrics"] if keys else {}
+    metrics = json.loads(tags[min(keys)])["metrics"] if keys else {}
+    return {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in metrics.items()
+    }
 
 
 def version_before(version: int, promotions: Sequence[AliasChange]) -> int | None:

@@ -59,7 +59,7 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
 
     version = _version(context, registry)
     notes = ReleaseNotes(
-        metrics={**promotion_metrics(version.tags)}, support_contact=release.support_contact
+        metrics=promotion_metrics(version.tags), support_contact=release.support_contact
     )
     with TemporaryDirectory() as scratch:
         bundle = registry.bundle(version, Path(scratch))

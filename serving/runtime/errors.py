@@ -22,11 +22,13 @@ class HistoryError(MLAssetsError):
 
     Attributes:
         row: The row that is meant, counted from 0; None if it is not one of them.
+        reason: What is wrong there, without the place.
     """
 
-    def __init__(self, message: str, *, row: int | None = None) -> None:
+    def __init__(self, message: str, *, row: int | None = None, reason: str = "") -> None:
         super().__init__(message)
         self.row = row
+        self.reason = reason or message
 
 
 @dataclass(frozen=True)

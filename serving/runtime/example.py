@@ -25,13 +25,13 @@ def _history(manifest: ModelManifest, *, forecast: ForecastSpec) -> Columns:
     seconds = (times - START).astype(np.int64)
     wave = np.sin(2 * np.pi * seconds / 86_400)
     timestamps = [f"{time}Z" for time in np.datetime_as_string(times, unit="s")]
-    data: dict[str, list[object]] = {manifest.columns.timestamp or "timestamp": [*timestamps]}
+    data: dict[str, list[object]] = {manifest.timestamp_column: [*timestamps]}
     if manifest.columns.entity:
         data[manifest.columns.entity] = [ENTITY] * forecast.lookback
     for name in manifest.columns.numeric:
         lowest, highest = _range(manifest, name)
         values = (lowest + highest) / 2 + wave * (highest - lowest) / 4
-        data[name] = [float(f"{value:.4g}") for value in values]
+        data[name] = [_rounded(value, lowest, highest) for value in values]
     return data
 
 
@@ -40,4 +40,10 @@ def _range(manifest: ModelManifest, name: str) -> tuple[float, float]:
 
 
 def _middle(manifest: ModelManifest, name: str) -> float:
-    return float(f"{sum(_range(manifest, name)) / 2:.4g}")
+    lowest, highest = _range(manifest, name)
+    return _rounded((lowest + highest) / 2, lowest, highest)
+
+
+def _rounded(value: float, lowest: float, highest: float) -> float:
+    """The number with as few digits as a person would write, within the range."""
+    return min(max(float(f"{value:.4g}"), lowest), highest)

@@ -96,6 +96,17 @@ class ModelManifest(FrozenModel):
         return BOOSTER_FILE if self.estimator == XGBOOST else SKOPS_FILE
 
     @property
+    def timestamp_column(self) -> str:
+        """The column of times in a request for a forecast."""
+        return self.columns.timestamp or "timestamp"
+
+    @property
+    def ignored_columns(self) -> tuple[str, ...]:
+        """Columns that a request for rows may hold, and that are not read."""
+        roles = (self.columns.target, self.columns.entity, self.columns.timestamp)
+        return tuple(name for name in roles if name and name not in self.feature_names)
+
+    @property
     def request_columns(self) -> tuple[str, ...]:
         """The columns of numbers that a request holds."""
         return self.columns.numeric if self.forecast else tuple(self.feature_names)

@@ -13,8 +13,6 @@ from serving.runtime.timestamps import parse_timestamps
 
 TIME_POINT, ENTITIES = "time_point", "entities"
 
-_ROW = "row 0 (counted from 0), "
-
 
 @dataclass(frozen=True)
 class OnlineRequest:
@@ -78,7 +76,7 @@ def _time_point(value: object, *, timezone: str) -> np.datetime64:
     try:
         time: np.datetime64 = parse_timestamps([value], timezone=timezone)[0]
     except HistoryError as error:
-        message = f"field {TIME_POINT!r}, {str(error).removeprefix(_ROW)}"
+        message = f"field {TIME_POINT!r}, {error.reason}"
         raise RequestError(Problem(message, TIME_POINT)) from error
     return time
 

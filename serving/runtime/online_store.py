@@ -1,6 +1,8 @@
 """Reads the latest features of entities from Feast's feature server, over HTTP."""
 
 import asyncio
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +20,8 @@ from serving.runtime.timestamps import Times, parse_timestamps
 PRESENT, NOT_FOUND, TOO_OLD = "PRESENT", "NOT_FOUND", "OUTSIDE_MAX_AGE"
 """Feast's words for a feature that is there, that is not, and that is older than allowed now."""
 
+CHECK_SECONDS = 1.0
+"""How long it is taken for granted that the store answers, or does not."""
 LARGE_ANSWER = 500_000
 """Bytes from which on an answer is read on a thread, so that others get their answer."""
 
@@ -111,17 +115,30 @@ class OnlineStore:
         self._seconds = seconds
         self._limits = httpx.Limits(max_connections=connections)
         self._client: httpx.AsyncClient | None = None
+        self._check: asyncio.Future[bool] | None = None
+        self._checked_until = -math.inf
 
     def __str__(self) -> str:
         """The store's address without its path and credentials, for messages."""
         return f"the feature store at {self._url.scheme}://{self._url.host}:{self._url.port}"
 
     async def is_reachable(self) -> bool:
-        """Whether the server answers, and says that it is well."""
+        """Whether the server answers, and says that it is well.
+
+        Whoever asks while another one waits, or within a second after, gets the same answer: the
+        store is not asked more often because the service is.
+        """
+        if time.monotonic() > self._checked_until and (self._check is None or self._check.done()):
+            self._check = asyncio.ensure_future(self._is_well())
+        return await asyncio.shield(self._check) if self._check else False
+
+    async def _is_well(self) -> bool:
         try:
             return (await self._ask("GET", "health")).status_code == httpx.codes.OK
         except StoreError:
             return False
+        finally:
+            self._checked_until = time.monotonic() + CHECK_SECONDS
 
     async def read(self, service: str, entities: Sequence[str], names: Sequence[str]) -> OnlineRows:
         """The latest features of each entity.

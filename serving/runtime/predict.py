@@ -187,9 +187,7 @@ def _entity_forecast(
 def _question_of_rows(model: Model, data: Columns) -> Question:
     """What is asked of a model that sees each row on its own."""
     manifest = model.manifest
-    roles = (manifest.columns.target, manifest.columns.entity, manifest.columns.timestamp)
-    ignored = [name for name in roles if name and name not in manifest.feature_names]
-    check_columns(data, required=manifest.feature_names, optional=ignored)
+    check_columns(data, required=manifest.feature_names, optional=manifest.ignored_columns)
     rows = number_rows(data, manifest.feature_names)
     _check_complete(rows, names=manifest.feature_names)
     return Question(rows.astype(np.float32, order="C"), outside=model.ranges.outside(rows))

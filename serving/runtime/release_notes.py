@@ -1,6 +1,7 @@
 """The notes of a release: what a Bento tells of its model beside the model's manifest."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,17 +13,20 @@ RELEASE = "release.json"
 """The file beside a released model's directory that holds its :class:`ReleaseNotes`."""
 
 
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class ReleaseNotes(FrozenModel):
     """What is told of a model beside what stands in its manifest.
 
     Attributes:
-        metrics: Figures on the test rows by name; "skill_vs_..." is 1 for a perfect model and 0
-            for one that equals the named baseline.
+        metrics: Figures on the test rows by name, None for one that is not finite; "skill_vs_..."
+            is 1 for a perfect model and 0 for one that equals the named baseline.
         support_contact: Whom to ask for help: a URL, a mail address or a name.
         digest: sha256 of the model's manifest; empty if nobody noted it.
     """
 
-    metrics: dict[str, float] = Field(default={})
+    metrics: dict[str, Figure | None] = Field(default={})
     support_contact: str = ""
     digest: str = ""
 

@@ -23,7 +23,7 @@ LARGEST = float(np.finfo(np.float32).max)
 TOLD = 20
 """How many wrong values of one column are named."""
 LISTED = 50
-"""How many columns a message lists."""
+"""How many columns a message lists, and how many unknown ones are named."""
 
 
 class Findings:
@@ -89,11 +89,13 @@ def _wrong_names(
     data: Columns, *, required: Sequence[str], allowed: Sequence[str]
 ) -> Iterator[Problem]:
     """Columns that are there or missing against the rules; the first of a kind tells the rule."""
-    advice = f"; allowed are {_listed(allowed)}"
-    for name in data:
-        if name not in allowed:
-            yield Problem(f"unknown column {reprlib.repr(name)}{advice}", name)
-            advice = ""
+    known = {*allowed}
+    unknown = [name for name in data if name not in known]
+    of_many = f", one of {len(unknown)} such" if len(unknown) > LISTED else ""
+    advice = f"{of_many}; allowed are {_listed(allowed)}"
+    for name in unknown[:LISTED]:
+        yield Problem(f"unknown column {reprlib.repr(name)}{advice}", name)
+        advice = ""
     advice = f"; needed are {_listed(required)}"
     for name in required:
         if name not in data:

@@ -15,8 +15,8 @@ from serving.runtime.http import logs
 from serving.runtime.http.keys import ApiKeys
 from serving.runtime.libraries import absent
 from serving.runtime.manifest import ModelFiles
-from serving.runtime.release_notes import read_release_notes
-from serving.runtime.settings import ServiceSettings, SettingsError
+from serving.runtime.release_notes import RELEASE, ReleaseNotes, read_release_notes
+from serving.runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from serving.runtime.http.application import Application
@@ -26,11 +26,23 @@ PORT = 8000
 UNUSED = ("pandas", "sklearn")
 """What XGBoost imports where it is installed, and a service has no use for: half of its memory."""
 
-try:
+BENTO = Path(__file__).parents[2]
+
+
+@contextmanager
+def ending_plainly() -> Iterator[None]:
+    """Ends the process with a message in the log where an error of ours is raised."""
+    try:
+        yield
+    except MLAssetsError as error:
+        logs.service.error("the service can't start: %s", error)
+        sys.exit(1)
+
+
+# At once, so that what BentoML says before it starts anything is in the log too.
+logs.configure("info")
+with ending_plainly():
     settings = ServiceSettings.read(os.environ)
-except SettingsError as error:
-    sys.exit(str(error))
-# What BentoML says before it starts anything is in the log too.
 logs.configure(settings.log_level)
 
 
@@ -51,8 +63,12 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
             from serving.runtime.http.start import load_application  # noqa: PLC0415
 
         with ending_plainly():
+            directory = model_directory()
             return load_application(
-                model_directory(), version=released_version(), settings=settings
+                directory,
+                notes=release_notes(directory),
+                version=released_version(),
+                settings=settings,
             )
 
 
@@ -68,20 +84,10 @@ class PredictionService:
 
         with ending_plainly():
             directory = model_directory()
-            ModelFiles.read(directory, digest=read_release_notes(directory).digest)
+            ModelFiles.read(directory, digest=release_notes(directory).digest)
             if settings.api_keys_file:
                 ApiKeys.read(settings.api_keys_file)
         watch_closely()
-
-
-@contextmanager
-def ending_plainly() -> Iterator[None]:
-    """Ends the process with a message in the log where an error of ours is raised."""
-    try:
-        yield
-    except MLAssetsError as error:
-        logs.service.error("the service can't start: %s", error)
-        sys.exit(1)
 
 
 def model_directory() -> Path:
@@ -90,12 +96,26 @@ def model_directory() -> Path:
     Raises:
         ModelFileError: There is neither.
     """
-    inside = Path(__file__).parents[2] / "model"
+    inside = BENTO / "model"
     if inside.is_dir():
         return inside
     if "MODEL_DIR" not in os.environ:
         raise ModelFileError(f"there is no model in {inside}; set MODEL_DIR to a model's directory")
     return Path(os.environ["MODEL_DIR"])
+
+
+def release_notes(directory: Path) -> ReleaseNotes:
+    """What the release tells of the model; a model that `MODEL_DIR` names may have none.
+
+    Raises:
+        ModelFileError: A Bento's are missing or damaged.
+    """
+    notes = read_release_notes(directory)
+    if directory.parent == BENTO and not notes.digest:
+        raise ModelFileError(
+            f"{BENTO / RELEASE} is missing or does not name the model; fetch the Bento again"
+        )
+    return notes
 
 
 def released_version() -> str:

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.spec import FrozenModel
+
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(MLAssetsError):
@@ -21,6 +24,7 @@ class ServiceSettings(FrozenModel):
         workers: Processes that answer; each holds the model.
         max_concurrency: Requests that one worker has in hand, the one it computes included. One
             more is refused at once.
+        max_large_requests: Of them those that are large, or do not say how large they are.
         max_body_bytes: Size of a request's body.
         max_rows: Rows of a request.
         body_seconds: How long a client may take to send a body.
@@ -36,7 +40,8 @@ class ServiceSettings(FrozenModel):
 
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
-    max_body_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 16_000_000
+    max_large_requests: Annotated[int, Field(ge=1, le=10_000)] = 4
+    max_body_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 8_000_000
     max_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     body_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     drain_seconds: Annotated[float, Field(ge=0, le=20)] = 1.0
@@ -45,18 +50,27 @@ class ServiceSettings(FrozenModel):
     feast_online_url: AnyHttpUrl | None = None
     feast_online_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     support_contact: str = ""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
 
     @model_validator(mode="after")
     def _store_has_an_address(self) -> Self:
         if self.feast_online_enabled and self.feast_online_url is None:
-            raise ValueError("FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL, the feature server's")
+            raise PydanticCustomError(
+                "no_address",
+                "FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL, where Feast's feature server is",
+            )
         return self
 
     @property
     def limits(self) -> Mapping[str, float]:
         """What a client must keep to."""
-        names = {"max_rows", "max_body_bytes", "max_concurrency", "body_seconds"}
+        names = {
+            "max_rows",
+            "max_body_bytes",
+            "max_concurrency",
+            "max_large_requests",
+            "body_seconds",
+        }
         limits: dict[str, float] = self.model_dump(include=names)
         return limits
 
@@ -79,4 +93,4 @@ class ServiceSettings(FrozenModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = "".join(f"{names[str(part)]}: " for part in first["loc"][:1])
-            raise SettingsError(f"the service can't start: {place}{first['msg']}") from error
+            raise SettingsError(f"{place}{first['msg']}") from error

@@ -56,7 +56,8 @@ def _reject(wrong: NDArray[np.bool_], values: Sequence[str] | Times, problem: st
         row = int(wrong.argmax())
         text = str(values[row])
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-        raise HistoryError(f"row {row} (counted from 0), {shown!r}: {problem}", row=row)
+        reason = f"{shown!r}: {problem}"
+        raise HistoryError(f"row {row} (counted from 0), {reason}", row=row, reason=reason)
 
 
 def _localised(clock: Times, values: Sequence[str] | Times, timezone: str) -> Times:

@@ -68,3 +68,15 @@ def test_a_damaged_file_is_named(bento: BuiltBento, home: Path, tmp_path: Path, 
     said = refusal(copy, home, {})
     assert Path(name).name in said
     assert "fetch the" in said
+
+
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_a_bento_without_the_digest_of_its_model_is_refused(
+    bento: BuiltBento, home: Path, tmp_path: Path, content: str | None
+) -> None:
+    copy = shutil.copytree(bento.path, tmp_path / "bento")
+    notes = copy / "src" / "release.json"
+    notes.unlink()
+    if content is not None:
+        notes.write_text(content)
+    assert "does not name the model" in refusal(copy, home, {})

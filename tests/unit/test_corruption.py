@@ -10,7 +10,7 @@ from serving.runtime import model
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256
 from serving.runtime.http import start
-from serving.runtime.release_notes import RELEASE, ReleaseNotes
+from serving.runtime.release_notes import RELEASE, ReleaseNotes, read_release_notes
 from serving.runtime.settings import ServiceSettings
 from tests.unit.model_cases import forecast_model
 
@@ -33,7 +33,8 @@ def note(directory: Path) -> None:
 
 
 def load(directory: Path) -> object:
-    return start.load_application(directory, version="3", settings=ServiceSettings())
+    notes = read_release_notes(directory)
+    return start.load_application(directory, notes=notes, version="3", settings=ServiceSettings())
 
 
 def corrupted(content: bytes, rng: np.random.Generator) -> bytes:

@@ -64,7 +64,7 @@ def test_the_example_of_an_error_names_the_field(client: Client) -> None:
 def test_the_document_names_limits_and_whom_to_ask(client: Client) -> None:
     info = client.get("/docs.json").json()["info"]
     assert info["contact"] == {"email": "help@example.org"}
-    for part in ("100000 rows", "16000000 bytes", "help@example.org"):
+    for part in ("100000 rows", "8000000 bytes", "help@example.org"):
         assert part in info["description"]
 
 

@@ -20,7 +20,9 @@ def digest(key: str) -> str:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "keys"
-    path.write_text(f"# customers\n\n{digest(KEY)}  ACME, until June\n{digest(OTHER)}\n")
+    path.write_text(
+        f"  # customers\n\n{digest(KEY)}  ACME, until June\n  {digest(OTHER).upper()}\n"
+    )
     return path
 
 

@@ -46,7 +46,6 @@ def test_a_flat_record_is_one_row(classifier: Client) -> None:
         (b'{"data": [1]}', 422, "object of columns"),
         (b'{"data": {}, "more": 1}', 422, "beside \"data\" there must be nothing, got 'more'"),
         (b'{"data": {"OT": [1], "OT": [2]}}', 422, "'OT' stands there more than once"),
-        (b'{"data": {"OT": [NaN]}}', 422, "NaN is not a number of JSON"),
         (b'{"data": {"OT": [1]}}', 422, "column 'date' is missing; needed are date, load, OT"),
         (b'{"data": {"\\ud800": [1]}}', 422, "unknown column"),
     ],
@@ -64,6 +63,44 @@ def test_each_wrong_field_is_named_by_its_path(client: Client) -> None:
     answer = client.post("/predict", json={"data": data}).json()
     assert [field["path"] for field in answer["fields"]] == ["/data/date/5", "/data/OT/3"]
     assert "'warm'" in answer["fields"][1]["error"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
+def test_what_is_no_finite_number_is_named_by_its_path(classifier: Client, number: str) -> None:
+    body = f'{{"data": {{"length": [1, {number}], "width": [2, 3]}}}}'
+    response = classifier.post(
+        "/predict", content=body, headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert [field["path"] for field in response.json()["fields"]] == ["/data/length/1"]
+
+
+def test_a_field_that_is_there_twice_is_named_by_its_path(classifier: Client) -> None:
+    body = b'{"data": {"length": [1], "width": [2], "length": [3]}}'
+    response = classifier.post(
+        "/predict", content=body, headers={"content-type": "application/json"}
+    )
+    assert [field["path"] for field in response.json()["fields"]] == ["/data/length"]
+
+
+def test_of_many_unknown_columns_some_are_named(classifier: Client) -> None:
+    columns = {f"column_{number}": [1] for number in range(5000)}
+    answer = classifier.post("/predict", json={"data": columns}).json()
+    assert "one of 5000 such" in answer["error"]
+    assert len(answer["fields"]) == 50
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/json; charset=latin-1"},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ],
+)
+def test_other_charsets_and_compressed_bodies_are_refused(
+    client: Client, headers: dict[str, str]
+) -> None:
+    assert client.post("/predict", content=b"{}", headers=headers).status_code == 415
 
 
 def test_history_errors_are_answered_and_not_raised(client: Client) -> None:

@@ -230,7 +230,7 @@ def test_two_forms_at_once_are_both_named(client: Client) -> None:
     ("body", "status", "message"),
     [
         (b"{", 400, "not JSON"),
-        (b'{"inputs": {"length": NaN, "width": 1}}', 422, "NaN is not a number of JSON"),
+        (b'{"inputs": {"length": NaN, "width": 1}}', 422, "a finite number"),
         (b'{"inputs": {"length": 1, "length": 1, "width": 1}}', 422, "more than once"),
     ],
 )
@@ -241,8 +241,21 @@ def test_a_body_that_cant_be_read_is_refused(
     assert (response.status_code, message in response.json()["error"]) == (status, True)
 
 
-def test_the_place_of_what_json_does_not_have_is_the_body(client: Client) -> None:
-    assert paths(invoke(client, b'{"inputs": {"length": NaN, "width": 1}}')) == [""]
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"inputs": {"length": [1, NaN], "width": [1, 2]}}', "/inputs/length/1"),
+        (
+            b'{"dataframe_records": [{"length": -Infinity, "width": 1}]}',
+            "/dataframe_records/0/length",
+        ),
+        (b'{"inputs": {"length": 1, "length": 1, "width": 1}}', "/inputs/length"),
+    ],
+)
+def test_the_place_of_what_json_does_not_have_is_told(
+    client: Client, body: bytes, place: str
+) -> None:
+    assert paths(invoke(client, body)) == [place]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """The routes that tell about the service: its health, its model, its figures and its documents."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any
 
-from serving.runtime.http.application import RETRY_SECONDS, Route
+from serving.runtime.http.application import Route
 from serving.runtime.http.draining import Drain
 from serving.runtime.http.exchange import Exchange, HttpError, Reply
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.http.pages import FILES, FOLDER, swagger_file, swagger_page, swagger_start
+from serving.runtime.http.slots import RETRY_SECONDS
 from serving.runtime.served import ServedModel
 
 Check = Callable[[], Awaitable[bool]]
@@ -57,7 +57,7 @@ class AboutRoutes:
             "/docs.json": _always(self._document, is_open=True),
             "/": _always(swagger_page(self._served.model.manifest.name), is_open=True),
             f"{FOLDER}start.js": _always(swagger_start(), is_open=True),
-            **{FOLDER + name: Route(partial(_file, name), is_open=True) for name in FILES},
+            **{FOLDER + name: _always(swagger_file(name), is_open=True) for name in FILES},
         }
 
     async def _health(self, _exchange: Exchange) -> Reply:
@@ -85,10 +85,6 @@ def _always(reply: Reply, *, is_open: bool = False) -> Route:
         return reply
 
     return Route(answer, is_open=is_open)
-
-
-async def _file(name: str, _exchange: Exchange) -> Reply:
-    return swagger_file(name)
 
 
 def _not_ready(reason: str) -> HttpError:

@@ -21,10 +21,10 @@ from serving.runtime.http.exchange import (
 )
 from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.slots import Slots
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
 Closer = Callable[[], Awaitable[None]]
-RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,9 @@ class Application:
         self._routes = routes
         self._metrics = metrics
         self.drain = drain
-        self._max_concurrency = max_concurrency
         self._keys = keys
         self._closers = closers
-        self._in_hand = 0
+        self._slots = Slots(max_concurrency, kind="requests")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens; or starts and ends with the server."""
@@ -149,19 +148,7 @@ class Application:
     async def _handle(self, exchange: Exchange, route: Route) -> Reply:
         if not route.is_limited:
             return await route.handler(exchange)
-        if self._in_hand >= self._max_concurrency:
-            raise HttpError(
-                503,
-                f"the service has {self._max_concurrency} requests in hand and takes no more; "
-                "try again later",
-                headers={"retry-after": str(RETRY_SECONDS)},
-            )
-        self._in_hand += 1
-        self._metrics.in_progress.inc()
-        try:
+        with self._slots.one(), self._metrics.in_progress.track_inprogress():
             # All that have arrived are counted before the first of them is computed.
             await asyncio.sleep(0)
             return await route.handler(exchange)
-        finally:
-            self._in_hand -= 1
-            self._metrics.in_progress.dec()

@@ -6,14 +6,17 @@ JSON is the only format that is read; above all, nothing here unpickles.
 import json
 import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import cast
 
-from serving.runtime.errors import Problem, RequestError
-from serving.runtime.http.exchange import JSON_TYPE, HttpError
+from serving.runtime.errors import RequestError
+from serving.runtime.http.exchange import JSON_TYPE, Exchange, HttpError
 from serving.runtime.http.layouts import ColumnsLayout, Layout, PlacedProblem, RecordLayout, pointer
-from serving.runtime.request import Columns
+from serving.runtime.request import TOLD, Columns
+
+Place = tuple[str | int, ...]
+Hook = Callable[[list[tuple[str, object]]], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,91 @@ class Body:
     layout: Layout
 
 
-def check_content_type(sent: str) -> None:
-    """Checks that a body says that it is JSON.
+def check_content_type(exchange: Exchange, *, taken: Sequence[str] = (JSON_TYPE,)) -> str:
+    """The media type of a body, which must be one of those that are taken, in UTF-8.
 
     Raises:
-        HttpError: It does not (415).
+        HttpError: It is another one, in another charset, or compressed (415).
     """
-    if sent != JSON_TYPE and sent.partition(";")[0].strip().lower() != JSON_TYPE:
-        raise HttpError(415, f"the content type must be {JSON_TYPE}, got {sent or 'none'}")
+    sent = exchange.header(b"content-type")
+    encoding = exchange.header(b"content-encoding")
+    if encoding not in ("", "identity"):
+        raise HttpError(415, f"the body must not be encoded, got content-encoding {encoding}")
+    if sent in taken:
+        return sent
+    kind, *parameters = (part.strip().lower() for part in sent.split(";"))
+    if kind not in taken:
+        raise HttpError(415, f"the content type must be {' or '.join(taken)}, got {sent or 'none'}")
+    for parameter in parameters:
+        if parameter.replace('"', "") not in {"charset=utf-8", ""}:
+            raise HttpError(
+                415, f"of a content type only the charset utf-8 is taken, got {parameter}"
+            )
+    return kind
+
+
+class _Repeated(dict[str, object]):
+    """An object that names a field more than once."""
+
+    def __init__(self, fields: Mapping[str, object], *, twice: str) -> None:
+        super().__init__(fields)
+        self.twice = twice
 
 
 def read_json(body: bytes) -> object:
     """The value that a body of JSON holds; names in an object must differ.
 
+    NaN and infinities are read, though JSON has none, so that who needs numbers names their place.
+
     Raises:
         HttpError: The body is not JSON (400).
-        RequestError: It holds NaN or an infinity, or names a field twice.
+        RequestError: An object names a field twice.
     """
+    repeated: list[_Repeated] = []
+
+    def unique(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+        fields = dict(pairs)
+        if len(fields) == len(pairs):
+            return fields
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        repeated.append(_Repeated(fields, twice=twice))
+        return repeated[-1]
+
     try:
-        return json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        content: object = _loads(body, unique)
+        places = [next(_places(content, one), ()) for one in repeated[:TOLD]]
     except (ValueError, RecursionError) as error:
         raise HttpError(400, f"the body is not JSON: {error}") from error
+    if repeated:
+        raise RequestError(
+            *(
+                PlacedProblem(
+                    f"{reprlib.repr(one.twice)} stands there more than once; name it once",
+                    path=pointer(*place),
+                )
+                for one, place in zip(repeated, places, strict=False)
+            )
+        )
+    return content
+
+
+def _loads(body: bytes, unique: Hook) -> object:
+    try:
+        return json.loads(body, object_pairs_hook=unique)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:  # an integer of more digits than Python reads, beyond any float
+        return json.loads(body, object_pairs_hook=unique, parse_int=float)
+
+
+def _places(content: object, wanted: _Repeated, *above: str | int) -> Iterator[Place]:
+    """Where the field stands that an object repeats."""
+    if content is wanted:
+        yield (*above, wanted.twice)
+    parts = enumerate(content) if isinstance(content, list) else ()
+    fields = content.items() if isinstance(content, dict) else ()
+    for name, part in (*parts, *fields):
+        yield from _places(part, wanted, *above, name)
 
 
 def read_columns(body: bytes) -> Body:
@@ -78,17 +145,3 @@ def read_columns(body: bytes) -> Body:
             )
         )
     return Body({name: [value] for name, value in content.items()}, RecordLayout())
-
-
-def _unique(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
-    """An object's fields; JSON allows a name twice, and the first of them would be lost."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        message = f"{reprlib.repr(twice)} stands there more than once; name each field once"
-        raise RequestError(Problem(message, twice))
-    return fields
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise RequestError(f"{name} is not a number of JSON; send null for a missing reading")

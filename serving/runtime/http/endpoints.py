@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from serving.runtime.errors import Problem, RequestError
 from serving.runtime.http.application import Route
@@ -12,7 +15,9 @@ from serving.runtime.http.exchange import Exchange, Reply
 from serving.runtime.http.invocations import Invocations, tell_predictions
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.http.online import OnlineQuestions
-from serving.runtime.online_store import OnlineStore
+from serving.runtime.http.slots import Slots
+from serving.runtime.online_request import OnlineRequest
+from serving.runtime.online_store import OnlineRows, OnlineStore
 from serving.runtime.predict import Answer, Question, read_question, tell_answer
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -20,8 +25,13 @@ from serving.runtime.settings import ServiceSettings
 Reader = Callable[[bytes], Body]
 Teller = Callable[[Answer], object]
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
 LARGE_BODY = 50_000
 """Bytes from which on a request is computed on a thread, so that others get their answer."""
+LARGE_LIST = 5_000
+"""The same for a body that lists entities, of which each has many features."""
 
 
 class PredictionRoutes:
@@ -41,6 +51,7 @@ class PredictionRoutes:
         self._invocations = Invocations.of(served.model.manifest, max_rows=settings.max_rows)
         self._batcher = Batcher(served.model.predict)
         self._online = OnlineQuestions(served, settings, metrics, store)
+        self._large = Slots(settings.max_large_requests, kind="large requests")
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
     def routes(self) -> Mapping[str, Route]:
@@ -52,28 +63,44 @@ class PredictionRoutes:
         }
 
     async def _predict(self, exchange: Exchange) -> Reply:
-        check_content_type(exchange.header(b"content-type"))
+        check_content_type(exchange)
         return await self._answer_body(exchange, read=read_columns, tell=self._served.content)
 
     async def _invoke(self, exchange: Exchange) -> Reply:
-        read = self._invocations.reader(exchange.header(b"content-type"))
+        read = self._invocations.reader(exchange)
         return await self._answer_body(exchange, read=read, tell=tell_predictions)
 
     async def _predict_online(self, exchange: Exchange) -> Reply:
-        question = await self._online.read(exchange)
-        numbers = await self._batcher.predict(question.features)
+        body = await self._online.read_body(exchange)
+        is_large = len(body) > LARGE_LIST
+        with self._large.one() if is_large else nullcontext():
+            run = self._in_thread if is_large else _here
+            request = await run(self._online.read_request, exchange, body)
+            rows = await self._online.ask(request)
+            return await run(self._answer_online, request, rows)
+
+    def _answer_online(self, request: OnlineRequest, rows: OnlineRows) -> Reply:
+        question = self._online.question(request, rows)
+        numbers = self._served.model.predict(question.features)
         return self._reply(question, numbers, self._served.content)
 
     async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
-        settings = self._settings
-        body = await exchange.read_body(most=settings.max_body_bytes, seconds=settings.body_seconds)
-        if len(body) > LARGE_BODY:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._threads, self._answer_large, exchange, body, read, tell
+        settings, length = self._settings, exchange.declared_length
+        is_small = length is not None and length <= LARGE_BODY
+        with nullcontext() if is_small else self._large.one():
+            body = await exchange.read_body(
+                most=settings.max_body_bytes, seconds=settings.body_seconds
             )
+            if len(body) > LARGE_BODY:
+                return await self._in_thread(self._answer_large, exchange, body, read, tell)
         question = self._read_question(exchange, read(body))
         return self._reply(question, await self._batcher.predict(question.features), tell)
+
+    async def _in_thread(
+        self, function: Callable[P, Result], *given: P.args, **named: P.kwargs
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(function, *given, **named))
 
     def _answer_large(self, exchange: Exchange, body: bytes, read: Reader, tell: Teller) -> Reply:
         question = self._read_question(exchange, read(body))
@@ -94,3 +121,7 @@ class PredictionRoutes:
         answer = tell_answer(self._served.model, question, numbers)
         self._metrics.count_answer(answer)
         return Reply.of(tell(answer))
+
+
+async def _here(function: Callable[P, Result], *given: P.args, **named: P.kwargs) -> Result:
+    return function(*given, **named)

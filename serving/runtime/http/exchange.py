@@ -61,6 +61,7 @@ class Reply:
             (b"content-type", self.media_type.encode()),
             (b"content-length", str(len(self.body)).encode()),
             (b"x-request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
             *((name.encode(), value.encode()) for name, value in self.headers.items()),
         ]
         if closes:
@@ -118,6 +119,12 @@ class Exchange:
         """A header's value, empty if it is not there."""
         return self.headers.get(name, b"").decode("latin-1")
 
+    @property
+    def declared_length(self) -> int | None:
+        """Bytes of the body as the client says; None if it does not."""
+        declared = self.header(b"content-length")
+        return int(declared) if declared.isdigit() else None
+
     async def read_body(self, *, most: int, seconds: float) -> bytes:
         """The body of the request.
 
@@ -125,24 +132,18 @@ class Exchange:
             HttpError: It is larger than ``most`` bytes (413), or takes longer than that (408).
             DisconnectedError: The client went away.
         """
-        declared = self.header(b"content-length")
-        if declared.isdigit() and int(declared) > most:
+        if (self.declared_length or 0) > most:
             raise _too_large(most)
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message["body"]
-            if len(body) > most:
-                raise _too_large(most)
-            return body
         try:
             async with asyncio.timeout(seconds):
-                return await self._read_parts(message, most=most)
+                return await self._read_parts(most=most)
         except TimeoutError:
             raise HttpError(408, f"the body did not arrive within {seconds:g} s") from None
 
-    async def _read_parts(self, message: Message, *, most: int) -> bytes:
+    async def _read_parts(self, *, most: int) -> bytes:
         parts, size = [], 0
         while True:
+            message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise DisconnectedError("the client went away before its request was complete")
             parts.append(message.get("body", b""))
@@ -151,7 +152,6 @@ class Exchange:
                 raise _too_large(most)
             if not message.get("more_body"):
                 return b"".join(parts)
-            message = await self._receive()
 
 
 def _too_large(most: int) -> HttpError:

@@ -7,8 +7,7 @@ and in `inputs` and `instances` whatever names an entity becomes text.
 
 What MLflow's server answers and this service refuses:
 
-* NaN and infinities as literals, and an object with a field twice, which JSON does not have. Null
-  is missing.
+* NaN and infinities, and an object with a field twice, which JSON does not have. Null is missing.
 * A null for an entity in `inputs` and `instances`, which becomes the text "None" there.
 * A `dataframe_split` whose `data` is not a list of lists, whose `columns` or `index` is not a list,
   or whose `index` has not one label for each row. pandas takes objects, a scalar, and text as a
@@ -27,8 +26,8 @@ from itertools import chain
 from typing import Self, TypeGuard
 
 from serving.runtime.errors import RequestError
-from serving.runtime.http.bodies import Body, read_json
-from serving.runtime.http.exchange import JSON_TYPE, HttpError
+from serving.runtime.http.bodies import Body, check_content_type, read_json
+from serving.runtime.http.exchange import JSON_TYPE, Exchange
 from serving.runtime.http.layouts import PlacedProblem, pointer
 from serving.runtime.http.tables import TableReader
 from serving.runtime.manifest import ModelManifest
@@ -65,31 +64,18 @@ class Invocations:
         columns = manifest.columns
         if manifest.forecast is None:
             return cls(TableReader(manifest.feature_names, max_rows), manifest.feature_names)
-        names = (columns.timestamp or "timestamp", *columns.numeric, columns.entity)
+        names = (manifest.timestamp_column, *columns.numeric, columns.entity)
         read = [name for name in names if name is not None]
         return cls(TableReader(read, max_rows), columns.numeric, columns.entity)
 
-    def reader(self, content_type: str) -> Callable[[bytes], Body]:
-        """What reads a body of a content type.
+    def reader(self, exchange: Exchange) -> Callable[[bytes], Body]:
+        """What reads the body of a request.
 
         Raises:
             HttpError: It is neither JSON nor CSV, or not in UTF-8 (415).
         """
-        if content_type == JSON_TYPE:
-            return self.read
-        kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
-        readers = {JSON_TYPE: self.read, CSV_TYPE: self.read_csv}
-        if kind not in readers:
-            raise HttpError(
-                415,
-                f"the content type must be {JSON_TYPE} or {CSV_TYPE}, got {content_type or 'none'}",
-            )
-        for parameter in parameters:
-            if parameter.replace('"', "") not in {"charset=utf-8", ""}:
-                raise HttpError(
-                    415, f"of a content type only the charset utf-8 is taken, got {parameter}"
-                )
-        return readers[kind]
+        kind = check_content_type(exchange, taken=(JSON_TYPE, CSV_TYPE))
+        return self.read_csv if kind == CSV_TYPE else self.read
 
     def read(self, body: bytes) -> Body:
         """The columns in a body of JSON.

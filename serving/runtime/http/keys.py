@@ -10,7 +10,7 @@ from typing import Self
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.http.exchange import HttpError
 
-_DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64})(\s.*)?")
+_DIGEST = re.compile(r"(?P<digest>[0-9a-fA-F]{64})(\s.*)?")
 _SCHEME = "bearer "
 
 
@@ -45,10 +45,10 @@ class ApiKeys:
             reason = getattr(error, "strerror", None) or "not a text in ASCII"
             raise KeyFileError(f"API_KEYS_FILE {path} can't be read ({reason})") from error
         digests = []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip() or line.startswith("#"):
+        for number, line in enumerate(map(str.strip, lines), start=1):
+            if not line or line.startswith("#"):
                 continue
-            match = _DIGEST.fullmatch(line.strip())
+            match = _DIGEST.fullmatch(line)
             if match is None:
                 raise KeyFileError(
                     f"API_KEYS_FILE {path}, line {number}: expected the SHA-256 of a key as 64 "
@@ -71,7 +71,7 @@ class ApiKeys:
                 "this service asks for a key; send the header Authorization: Bearer <your key>",
                 headers={"www-authenticate": "Bearer"},
             )
-        key = authorization[len(_SCHEME) :].strip().encode("latin-1")
+        key = authorization[len(_SCHEME) :].strip(" ").encode("latin-1")
         shown = hashlib.sha256(key).digest()
         # Every digest is compared, each in constant time.
         if not sum([hmac.compare_digest(shown, known) for known in self.digests]):

@@ -9,12 +9,12 @@ from serving.runtime.http.layouts import BodyLayout
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.online_features import UnfitFeaturesError, question_of_rows
 from serving.runtime.online_request import OnlineRequest
-from serving.runtime.online_store import OnlineStore, StoreError
+from serving.runtime.online_store import OnlineRows, OnlineStore, StoreError
 from serving.runtime.predict import Question
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 
-RETRY_SECONDS = 5
+STORE_RETRY_SECONDS = 5
 """After how many seconds a client may ask again if the store was of no use."""
 
 
@@ -44,14 +44,63 @@ class OnlineQuestions:
     metrics: Metrics
     store: OnlineStore | None
 
-    async def read(self, exchange: Exchange) -> Question:
-        """What a request asks of the model.
+    async def read_body(self, exchange: Exchange) -> bytes:
+        """The body of a request.
 
         Raises:
-            HttpError: The store is switched off (404), or of no use now (503), or the body is none
-                that is read.
-            RequestError: The request is wrong, or the store has no features that it can have.
+            HttpError: The store is switched off (404), or the body is none that is read.
             DisconnectedError: The client went away.
+        """
+        self._opened()
+        check_content_type(exchange)
+        settings = self.settings
+        return await exchange.read_body(most=settings.max_body_bytes, seconds=settings.body_seconds)
+
+    def read_request(self, exchange: Exchange, body: bytes) -> OnlineRequest:
+        """What a body asks for.
+
+        Raises:
+            HttpError: It is not JSON (400).
+            RequestError: It has another structure.
+        """
+        content = read_json(body)
+        exchange.layout = BodyLayout()
+        timezone, most = self.served.model.manifest.timezone, self.settings.max_rows
+        request = OnlineRequest.read(content, timezone=timezone, most=most)
+        exchange.rows = len(request.entities)
+        return request
+
+    async def ask(self, request: OnlineRequest) -> OnlineRows:
+        """What the store says about the entities of a request.
+
+        Raises:
+            HttpError: It is of no use now (503).
+        """
+        manifest = self.served.model.manifest
+        service = service_name(manifest.name, self.served.version)
+        try:
+            return await self._opened().read(service, request.entities, manifest.feature_names)
+        except StoreError as error:
+            headers = {"retry-after": str(STORE_RETRY_SECONDS)}
+            raise HttpError(503, f"{error}; try again later", headers=headers) from error
+
+    def question(self, request: OnlineRequest, rows: OnlineRows) -> Question:
+        """What the model is asked.
+
+        Raises:
+            RequestError: The store has no features that the model can have.
+        """
+        try:
+            return question_of_rows(self.served.model, request, rows)
+        except UnfitFeaturesError as error:
+            self.metrics.count_unfit(stale=error.stale, missing=error.missing)
+            raise
+
+    def _opened(self) -> OnlineStore:
+        """The store.
+
+        Raises:
+            HttpError: It is switched off (404).
         """
         if self.store is None:
             raise HttpError(
@@ -60,24 +109,4 @@ class OnlineQuestions:
                 "FEAST_ONLINE_ENABLED=true and FEAST_ONLINE_URL, the address of Feast's feature "
                 "server",
             )
-        request = await self._read_request(exchange)
-        exchange.rows = len(request.entities)
-        manifest = self.served.model.manifest
-        service = service_name(manifest.name, self.served.version)
-        try:
-            rows = await self.store.read(service, request.entities, manifest.feature_names)
-            return question_of_rows(self.served.model, request, rows)
-        except StoreError as error:
-            headers = {"retry-after": str(RETRY_SECONDS)}
-            raise HttpError(503, f"{error}; try again later", headers=headers) from error
-        except UnfitFeaturesError as error:
-            self.metrics.count_unfit(stale=error.stale, missing=error.missing)
-            raise
-
-    async def _read_request(self, exchange: Exchange) -> OnlineRequest:
-        check_content_type(exchange.header(b"content-type"))
-        settings = self.settings
-        body = await exchange.read_body(most=settings.max_body_bytes, seconds=settings.body_seconds)
-        exchange.layout = BodyLayout()
-        timezone = self.served.model.manifest.timezone
-        return OnlineRequest.read(read_json(body), timezone=timezone, most=settings.max_rows)
+        return self.store

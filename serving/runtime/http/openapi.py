@@ -1,5 +1,7 @@
 """The OpenAPI document of a model's service; its examples are what the model really answers."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,7 +129,7 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     feast = _operation(
         "Predict from the features in Feast's online store",
         body=_content(feast_schema(max_rows=most), example=_FEAST_EXAMPLE),
-        answer=answered,
+        answer=_content(answer_schema(manifest)),
         errors=(*OF_BODIES, 404, *keys),
     )
     invocations = _operation(
@@ -155,8 +157,10 @@ def _split(columns: Columns) -> Object:
 
 
 def _csv(columns: Columns) -> str:
-    rows = [[*columns], *zip(*columns.values(), strict=True)]
-    return "".join(f"{','.join(map(str, row))}\n" for row in rows)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[*columns], *zip(*columns.values(), strict=True)])
+    return text.getvalue()
 
 
 def _refusal(served: ServedModel, columns: Columns) -> Object:

@@ -96,11 +96,9 @@ def _cells(manifest: ModelManifest) -> dict[str, Schema]:
     """What a value of each column may be."""
     columns = manifest.columns
     if manifest.forecast is None:
-        roles = (columns.target, columns.entity, columns.timestamp)
-        ignored = [name for name in roles if name and name not in manifest.feature_names]
         numbers: dict[str, Schema] = dict.fromkeys(manifest.feature_names, NUMBER)
-        return numbers | {name: {"description": "Not read."} for name in ignored}
-    cells: dict[str, Schema] = {columns.timestamp or "timestamp": TIMESTAMP}
+        return numbers | {name: {"description": "Not read."} for name in manifest.ignored_columns}
+    cells: dict[str, Schema] = {manifest.timestamp_column: TIMESTAMP}
     if columns.entity:
         cells[columns.entity] = ENTITY
     return cells | dict.fromkeys(columns.numeric, NUMBER_OR_NULL)
@@ -109,7 +107,7 @@ def _cells(manifest: ModelManifest) -> dict[str, Schema]:
 def _required(manifest: ModelManifest) -> tuple[str, ...]:
     if manifest.forecast is None:
         return tuple(manifest.feature_names)
-    return (manifest.columns.timestamp or "timestamp", *manifest.columns.numeric)
+    return (manifest.timestamp_column, *manifest.columns.numeric)
 
 
 def _object(properties: Mapping[str, Schema], *, required: list[str] | None = None) -> Schema:

@@ -4,7 +4,6 @@ import gc
 from pathlib import Path
 
 from serving.runtime.card import model_card, support_contact
-from serving.runtime.example import example_columns
 from serving.runtime.http.about import AboutRoutes
 from serving.runtime.http.application import Application
 from serving.runtime.http.draining import Drain
@@ -13,7 +12,7 @@ from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import Metrics
 from serving.runtime.http.online import store_of
 from serving.runtime.http.openapi import openapi_document
-from serving.runtime.release_notes import ReleaseNotes, read_release_notes
+from serving.runtime.release_notes import ReleaseNotes
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
 
@@ -21,19 +20,25 @@ UNKNOWN = "whoever gave you this service"
 """Whom to ask where nobody is named."""
 
 
-def load_application(directory: Path, *, version: str, settings: ServiceSettings) -> Application:
-    """The application of the model in a directory, which has answered once already.
+def load_application(
+    directory: Path, *, notes: ReleaseNotes, version: str, settings: ServiceSettings
+) -> Application:
+    """The application of the model in a directory.
 
-    The notes of its release are read from the file beside the directory, if it is there.
+    The model has answered by then: the examples of the API's document are answers of its own.
+
+    Args:
+        directory: Where its files lie.
+        notes: What its release tells of it.
+        version: Its version in the registry.
+        settings: What whoever runs the service has set.
 
     Raises:
         ModelFileError: A file is missing, damaged or not the one that was recorded.
         KeyFileError: The file of API keys can't be used.
     """
-    notes = read_release_notes(directory)
     served = ServedModel.load(directory, version=version, digest=notes.digest)
     application = create_application(served, settings, notes=notes)
-    served.answer(example_columns(served.model.manifest))
     # What stays for good is looked through no more: each time took as long as a hundred answers.
     gc.collect()
     gc.freeze()
