@@ -80,6 +80,7 @@ def _measure(
                 stack.enter_context(limited(process, core=core, share=SHARE))
             method = HELD
         except QuotaError:
+            stack.close()  # those that are held already would be measured beside free ones
             method = COMPUTED
         before = [*_cpu_seconds(processes)]
         load = run_load((HOST, port), request, clients=CLIENTS, seconds=seconds)

@@ -1,6 +1,8 @@
 """What tests do to a service that is running."""
 
 import json
+import time
+from collections.abc import Callable
 from http.client import HTTPConnection
 from typing import Any
 
@@ -9,6 +11,15 @@ import psutil
 from serving.release.probe import HOST, Service
 
 JSON = {"Content-Type": "application/json"}
+PATIENCE_SECONDS = 60
+
+
+def await_that(condition: Callable[[], object], *, what: str) -> None:
+    """Waits until a condition holds; it fails, and says what it waited for, after a minute."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(0.01)
 
 
 def workers(service: Service) -> list[psutil.Process]:
@@ -25,7 +36,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def connect(service: Service) -> HTTPConnection:
-    return HTTPConnection(HOST, service.port, timeout=60)
+    return HTTPConnection(HOST, service.port, timeout=PATIENCE_SECONDS)
 
 
 def post(connection: HTTPConnection, content: Any, path: str = "/predict") -> tuple[int, Any]:

@@ -1,26 +1,37 @@
 """What becomes of requests when the service is told to stop, loses a worker, or has too many."""
 
 import json
-import os
-import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from serving.release.packaging import BuiltBento, build_bento
-from serving.release.probe import Service, serve_bento
+from serving.release.probe import HOST, Service, serve_bento
 from serving.runtime.served import ServedModel
-from tests.integration.served import JSON, connect, figure, get, post, workers
+from tests.integration.served import (
+    JSON,
+    PATIENCE_SECONDS,
+    await_that,
+    connect,
+    figure,
+    get,
+    post,
+    workers,
+)
 from tests.unit.request_cases import write_classifier
 
-PATIENCE_SECONDS = 60
 CLIENTS = 6
+
+# A client that ends with an error has seen an answer that is none.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,7 @@ class Client(threading.Thread):
     """Asks one request over and over again, until its connection ends or it is told to stop."""
 
     def __init__(self, service: Service, stop: threading.Event) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._service, self._stop_asking = service, stop
         self.answers: list[tuple[int, Any]] = []
         self.broken = 0
@@ -82,6 +93,7 @@ class Client(threading.Thread):
                     return
         except (OSError, HTTPException):
             self.broken += 1
+            self._stop_asking.wait(0.01)
 
 
 class PoliteClient(Client):
@@ -92,24 +104,31 @@ class PoliteClient(Client):
             self._ask_on(connection)
 
 
-def started(kind: type[Client], service: Service, stop: threading.Event) -> list[Client]:
+@contextmanager
+def asking(kind: type[Client], service: Service) -> Iterator[list[Client]]:
+    """Clients that have had an answer, and ask until the block ends."""
+    stop = threading.Event()
     clients = [kind(service, stop) for _ in range(CLIENTS)]
-    for client in clients:
-        client.start()
-    while not all(client.answers for client in clients):
-        time.sleep(0.01)
-    return clients
+    try:
+        for client in clients:
+            client.start()
+        await_that(lambda: all(client.answers for client in clients), what="each has an answer")
+        yield clients
+    finally:
+        stop.set()
+        for client in clients:
+            client.join(PATIENCE_SECONDS)
 
 
 @with_settings(WORKERS="2")
 def test_no_request_is_lost_when_the_service_is_told_to_stop(service: Service, answer: Any) -> None:
-    clients = started(PoliteClient, service, threading.Event())
-    service.process.terminate()
-    for client in clients:
-        client.join(PATIENCE_SECONDS)
-        assert not client.is_alive()
-        assert client.broken == 0
-        assert all(found == (200, answer) for found in client.answers)
+    with asking(PoliteClient, service) as clients:
+        service.process.terminate()
+        for client in clients:
+            client.join(PATIENCE_SECONDS)
+            assert not client.is_alive()
+            assert client.broken == 0
+            assert all(found == (200, answer) for found in client.answers)
     assert service.process.wait(PATIENCE_SECONDS) == 0
 
 
@@ -123,8 +142,7 @@ def test_a_request_that_is_still_arriving_when_the_service_is_told_to_stop_is_an
         for name, value in {**JSON, "Content-Length": str(len(body))}.items():
             connection.putheader(name, value)
         connection.endheaders(body[:5])
-        while not in_progress(service):
-            time.sleep(0.01)
+        await_that(lambda: in_progress(service), what="the request is in hand")
         service.process.terminate()
         time.sleep(2)
         connection.send(body[5:])
@@ -139,34 +157,34 @@ def in_progress(service: Service) -> float:
 
 @with_settings()
 def test_a_service_that_is_told_to_stop_says_that_it_is_not_ready(service: Service) -> None:
+    assert "ready" in readiness(service)
+    service.process.terminate()
+    await_that(lambda: "about to end" in readiness(service), what="the service is not ready")
+
+
+def readiness(service: Service) -> str:
     with closing(connect(service)) as connection:
-        assert "ready" in get(connection, "/readyz")
-        service.process.terminate()
-        said = ""
-        while "about to end" not in said:
-            said = get(connection, "/readyz")
-            connection.close()
+        return get(connection, "/readyz")
 
 
 @with_settings(WORKERS="2")
 def test_a_killed_worker_gives_no_wrong_answer_and_is_replaced(
     service: Service, answer: Any
 ) -> None:
-    stop = threading.Event()
-    clients = started(Client, service, stop)
-    before = {worker.pid for worker in workers(service)}
-    killed = min(before)
-    os.kill(killed, signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len({worker.pid for worker in workers(service)} - {killed}) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    stop.set()
-    for client in clients:
-        client.join(PATIENCE_SECONDS)
-        assert all(found == (200, answer) for found in client.answers)
-    with suppress(OSError), closing(connect(service)) as connection:
-        assert post(connection, {"data": ROWS}) == (200, answer)
+    old = workers(service)
+    with asking(Client, service) as clients:
+        kill(old[0])
+        await_that(lambda: len({*workers(service)} - {*old}), what="a new worker starts")
+        kill(old[1])
+        await_that(service.is_ready, what="new workers answer")
+        with closing(connect(service)) as connection:
+            assert post(connection, {"data": ROWS}) == (200, answer)
+    assert all(found == (200, answer) for client in clients for found in client.answers)
+
+
+def kill(worker: psutil.Process) -> None:
+    worker.kill()
+    worker.wait(PATIENCE_SECONDS)
 
 
 @with_settings(WORKERS="2")
@@ -176,12 +194,10 @@ def test_what_a_killed_worker_had_in_hand_is_not_counted_for_ever(service: Servi
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", "100")
         connection.endheaders(b"{")
-        while not in_progress(service):
-            time.sleep(0.01)
+        await_that(lambda: in_progress(service), what="the request is in hand")
         for worker in workers(service):
-            os.kill(worker.pid, signal.SIGKILL)
-        while not service.is_ready():
-            time.sleep(0.05)
+            kill(worker)
+        await_that(service.is_ready, what="new workers answer")
         assert in_progress(service) == 0
 
 
@@ -194,8 +210,7 @@ def test_one_request_more_than_the_limit_is_refused_at_once(service: Service, an
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body[:5])
-    while in_progress(service) < 2:
-        time.sleep(0.01)
+    await_that(lambda: in_progress(service) == 2, what="both requests are in hand")
     with closing(connect(service)) as another:
         another.request("POST", "/predict", body, JSON)
         response = another.getresponse()
@@ -208,3 +223,23 @@ def test_one_request_more_than_the_limit_is_refused_at_once(service: Service, an
         connection.close()
     with closing(connect(service)) as another:
         assert post(another, {"data": ROWS}) == (200, answer)
+
+
+@with_settings()
+def test_a_head_tells_what_a_get_tells_without_its_body(service: Service) -> None:
+    (head, no_body), (told, body) = (on_the_wire(service, method) for method in ("HEAD", "GET"))
+    assert head == told
+    assert head[0] == "HTTP/1.1 200 OK"
+    assert f"content-length: {len(body)}" in head
+    assert (no_body, json.loads(body)["status"]) == (b"", "ok")
+
+
+def on_the_wire(service: Service, method: str) -> tuple[list[str], bytes]:
+    """The status and headers of /health, but for the time of the answer, and all that follows."""
+    lines = (f"{method} /health HTTP/1.1", "Host: a", "X-Request-ID: b", "Connection: close")
+    with socket.create_connection((HOST, service.port), PATIENCE_SECONDS) as connection:
+        connection.sendall("\r\n".join((*lines, "", "")).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    told = [line for line in head.decode().split("\r\n") if not line.startswith("date:")]
+    return told, body

@@ -47,11 +47,6 @@ def test_the_card_tells_what_was_measured_and_what_is_expected(client: Client) -
     assert card["limits"]["max_rows"] == 100_000
 
 
-def test_a_page_is_also_told_by_its_head(client: Client) -> None:
-    head = client.request("HEAD", "/health")
-    assert (head.status_code, head.content) == (200, b"")
-
-
 def line(client: Client, name: str) -> float:
     """A figure of `/metrics`."""
     lines = client.get("/metrics").text.splitlines()
