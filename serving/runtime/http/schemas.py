@@ -8,15 +8,21 @@ from serving.runtime.request import LARGEST
 
 Schema = Mapping[str, Any]
 
-DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+YEAR = "(167[89]|16[89][0-9]|1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9]|226[01])"
+DATE = f"{YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.0+)?)?"
+OFFSET = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
 TIMESTAMP: Schema = {
     "type": "string",
-    "pattern": f"^{DATE}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\\.0+)?)?{OFFSET}?)?$",
-    "description": "ISO 8601 in whole seconds.",
+    "pattern": f"^{DATE}([ T]{TIME}{OFFSET}?)?$",
+    "description": "ISO 8601 in whole seconds, from 1678 to 2261.",
 }
 UTC: Schema = {"type": "string", "format": "date-time", "description": "Time in UTC."}
-ENTITY: Schema = {"type": ["string", "integer"], "minLength": 1}
+ENTITY: Schema = {
+    "type": ["string", "integer"],
+    "pattern": r"^[^\x00-\x1f\x7f-\xa0\xad\ue000-\uf8ff]+$",
+    "description": "Printable text, or a whole number.",
+}
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
 
