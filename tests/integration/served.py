@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 60
 
 
 def await_that(condition: Callable[[], object], *, what: str) -> None:
-    """Waits until a condition holds; it fails, and says what it waited for, after a minute."""
+    """Waits until a condition holds; says what it waited for where that lasts too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"

@@ -20,6 +20,7 @@ class FeatureServer:
     Attributes:
         names: The features, in the order in which the server tells them.
         rows: Feature values of each entity that it knows.
+        others: Feature values of all other entities, if it knows those too.
         time: Event time of all rows.
         statuses: Feast's word for a feature, by (entity, feature), where it is not the usual one.
         times: Event time of a feature, by (entity, feature), where it is not the usual one.
@@ -33,6 +34,7 @@ class FeatureServer:
 
     names: Sequence[str]
     rows: Mapping[str, Sequence[object]]
+    others: Sequence[object] | None = None
     time: str = LATEST
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)
     times: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -63,12 +65,15 @@ class FeatureServer:
         return json.dumps({"results": [keys, *told], "metadata": {"feature_names": names}}).encode()
 
     def _vector(self, position: int, entities: Sequence[str]) -> dict[str, object]:
-        def tell(of_known: Callable[[str], object], otherwise: object) -> list[object]:
-            return [of_known(one) if one in self.rows else otherwise for one in entities]
-
         name = self.names[position]
+        found = {one: self.rows.get(one, self.others) for one in entities}
+        known = {one: row[position] for one, row in found.items() if row is not None}
+
+        def tell(of_known: Callable[[str], object], otherwise: object) -> list[object]:
+            return [of_known(one) if one in known else otherwise for one in entities]
+
         return {
-            "values": tell(lambda one: self.rows[one][position], None),
+            "values": tell(known.__getitem__, None),
             "statuses": tell(lambda one: self.statuses.get((one, name), "PRESENT"), "NOT_FOUND"),
             "event_timestamps": tell(lambda one: self.times.get((one, name), self.time), EPOCH),
         }
