@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from serving.runtime.errors import HistoryError, Problem, RequestError
-from serving.runtime.request import TOLD, Findings, identifiers
+from serving.runtime.request import TOLD, Findings, identifiers, shown
 from serving.runtime.timestamps import parse_timestamps
 
 TIME_POINT, ENTITIES = "time_point", "entities"
@@ -71,7 +71,7 @@ def _wrong_names(content: Mapping[str, object]) -> Iterator[Problem]:
 def _time_point(value: object, *, timezone: str) -> np.datetime64:
     if not isinstance(value, str):
         expected = "a timestamp such as '2018-02-20 13:00:00'"
-        message = f"field {TIME_POINT!r}: expected {expected}, got {_shown(value)}"
+        message = f"field {TIME_POINT!r}: expected {expected}, got {shown(value)}"
         raise RequestError(Problem(message, TIME_POINT))
     try:
         time: np.datetime64 = parse_timestamps([value], timezone=timezone)[0]
@@ -83,7 +83,7 @@ def _time_point(value: object, *, timezone: str) -> np.datetime64:
 
 def _entities(values: object, *, most: int) -> list[str]:
     if not isinstance(values, list) or not values:
-        message = f"field {ENTITIES!r} must be a list of at least one id, got {_shown(values)}"
+        message = f"field {ENTITIES!r} must be a list of at least one id, got {shown(values)}"
         raise RequestError(Problem(message, ENTITIES))
     if len(values) > most:
         message = f"field {ENTITIES!r} has {len(values)} ids; at most {most} are taken"
@@ -104,7 +104,3 @@ def _entities(values: object, *, most: int) -> list[str]:
             )
         )
     return entities
-
-
-def _shown(value: object) -> str:
-    return "null" if value is None else reprlib.repr(value)

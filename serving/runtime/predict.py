@@ -17,12 +17,10 @@ from serving.runtime.manifest import ModelManifest
 from serving.runtime.model import Model
 from serving.runtime.recent import missing_reading, recent_history
 from serving.runtime.request import (
-    TOLD,
     Columns,
     Findings,
     check_columns,
     number_rows,
-    wrong_value,
 )
 from serving.runtime.spec import ForecastSpec
 
@@ -188,18 +186,5 @@ def _question_of_rows(model: Model, data: Columns) -> Question:
     """What is asked of a model that sees each row on its own."""
     manifest = model.manifest
     check_columns(data, required=manifest.feature_names, optional=manifest.ignored_columns)
-    rows = number_rows(data, manifest.feature_names)
-    _check_complete(rows, names=manifest.feature_names)
+    rows = number_rows(data, manifest.feature_names, complete=True)
     return Question(rows.astype(np.float32, order="C"), outside=model.ranges.outside(rows))
-
-
-def _check_complete(rows: NDArray[np.float64], *, names: Sequence[str]) -> None:
-    missing = np.isnan(rows)
-    if missing.any():
-        expected = "a number (the model has learnt from complete rows only)"
-        raise RequestError(
-            *(
-                wrong_value(names[column], row, None, expected=expected)
-                for row, column in np.argwhere(missing)[:TOLD].tolist()
-            )
-        )

@@ -130,8 +130,9 @@ def _check_span(times: Times, *, label: str, column: str, forecast: ForecastSpec
     steps = (times[-1] - times[0]) // forecast.step_delta + 1
     if steps < forecast.lookback:
         word = _STEP_WORDS.get(forecast.step, f"{forecast.step} steps of")
+        readings = "reading" if steps == 1 else "readings"
         message = (
-            f"{label} has {steps} {word} readings up to {times[-1]}Z; at least "
+            f"{label} has {steps} {word} {readings} up to {times[-1]}Z; at least "
             f"{forecast.lookback} are needed"
         )
         raise RequestError(Problem(message, column))

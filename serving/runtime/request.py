@@ -61,7 +61,7 @@ def check_columns(data: Columns, *, required: Sequence[str], optional: Collectio
     allowed = (*required, *optional)
     _tell_any(_wrong_names(data, required=required, allowed=allowed))
     _tell_any(
-        Problem(f"column {name!r} must be a list, got {reprlib.repr(values)}", name)
+        Problem(f"column {name!r} must be a list, got {shown(values)}", name)
         for name, values in data.items()
         if not isinstance(values, list | tuple)
     )
@@ -108,12 +108,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + more
 
 
-def number_rows(data: Columns, names: Sequence[str]) -> NDArray[np.float64]:
+def number_rows(
+    data: Columns, names: Sequence[str], *, complete: bool = False
+) -> NDArray[np.float64]:
     """Reads columns of numbers.
 
     Args:
         data: Lists of equal length by column name: numbers, ``None`` where one is missing.
         names: The p columns to read.
+        complete: Whether none may be missing.
 
     Returns:
         The numbers, shape (n, p), NaN where one is missing.
@@ -130,18 +133,21 @@ def number_rows(data: Columns, names: Sequence[str]) -> NDArray[np.float64]:
             pass
         else:
             unfit = np.argwhere(~(np.abs(numbers) <= LARGEST))
-            if all(columns[column][row] is None for column, row in unfit.tolist()):
+            if not len(unfit) or (
+                not complete and all(columns[column][row] is None for column, row in unfit.tolist())
+            ):
                 return numbers.T
-    raise RequestError(*chain.from_iterable(_wrong_numbers(name, data[name]) for name in names))
-
-
-def _wrong_numbers(name: str, values: Sequence[object]) -> Iterator[Problem]:
-    return _wrong_values(
-        name,
-        values,
-        is_right=_is_number_or_null,
-        expected=f"a finite number of at most {LARGEST:.1e} or null",
+    raise RequestError(
+        *chain.from_iterable(_wrong_numbers(name, data[name], complete=complete) for name in names)
     )
+
+
+def _wrong_numbers(name: str, values: Sequence[object], *, complete: bool) -> Iterator[Problem]:
+    expected = f"a finite number of at most {LARGEST:.1e}"
+    if complete:
+        expected += " in every row"
+        return _wrong_values(name, values, is_right=_is_number, expected=expected)
+    return _wrong_values(name, values, is_right=_is_number_or_null, expected=f"{expected} or null")
 
 
 def _wrong_values(
@@ -155,13 +161,22 @@ def _wrong_values(
 
 def wrong_value(name: str, row: int, value: object, *, expected: str) -> Problem:
     """Tells that a value is not what was expected."""
-    got = "null" if value is None else reprlib.repr(value)
-    return Problem(f"column {name!r}, row {row}: expected {expected}, got {got}", name, row)
+    message = f"column {name!r}, row {row}: expected {expected}, got {shown(value)}"
+    return Problem(message, name, row)
+
+
+def shown(value: object) -> str:
+    """A value of a request in short, its constants spelt as in JSON."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else reprlib.repr(value)
 
 
 def _is_number_or_null(value: object) -> bool:
-    if value is None:
-        return True
+    return value is None or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= LARGEST
@@ -196,7 +211,7 @@ def identifiers(name: str, values: Sequence[object]) -> list[str]:
     """
     if set(map(type, values)) <= {str, int} and all(map(_is_id, set(values))):
         return [*map(str, values)]
-    expected = "an id (a text or a whole number)"
+    expected = "an id (a text of printable letters, not empty, or a whole number)"
     problems = [*_wrong_values(name, values, is_right=_is_id, expected=expected)]
     if problems:
         raise RequestError(*problems)

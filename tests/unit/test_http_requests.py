@@ -38,11 +38,12 @@ def test_a_flat_record_is_one_row(classifier: Client) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"", 400, "not JSON"),
+        (b"", 400, "the body is empty; send JSON"),
         (b"{", 400, "not JSON"),
         (b"\xff\xfe\x00", 400, "not JSON"),
-        (b"[" * 200_000, 400, "not JSON"),
+        (b"[" * 200_000, 400, "nested too deep"),
         (b"[]", 422, "must be an object"),
+        (b'{"OT": [1]}', 422, "lists of values belong into"),
         (b'{"data": [1]}', 422, "object of columns"),
         (b'{"data": {}, "more": 1}', 422, "beside \"data\" there must be nothing, got 'more'"),
         (b'{"data": {"OT": [1], "OT": [2]}}', 422, "'OT' stands there more than once"),

@@ -195,7 +195,11 @@ D, W = "dataframe_split", ["length", "width"]
         ({D: {"columns": [*W, ["x"]], "data": [[1, 2, 3]]}}, f"/{D}/columns/2", "must be a text"),
         ({D: {"columns": W, "data": [[1, 2], [1, 2, 3]]}}, f"/{D}/data/1", "row 1 has 3 values"),
         ({D: {"columns": W, "data": [[1], [1]]}}, f"/{D}/data", "no row has more than 1 values"),
-        ({D: {"columns": W, "data": [[1, 2], [1]]}}, f"/{D}/data/1/1", "row 1: expected a number"),
+        (
+            {D: {"columns": W, "data": [[1, 2], [1]]}},
+            f"/{D}/data/1/1",
+            "row 1: expected a finite number",
+        ),
         ({D: {"columns": W[::-1], "data": [[2, "a"]]}}, f"/{D}/data/0/1", "got 'a'"),
         ({D: {"columns": ["length"], "data": [[2]]}}, f"/{D}/columns", "'width' is missing"),
         ({"dataframe_records": {"length": 1}}, "/dataframe_records", 'must be [{"column": value'),
@@ -209,7 +213,7 @@ D, W = "dataframe_split", ["length", "width"]
         ({"inputs": {"length": [1], "width": [1, 2]}}, "/inputs/width", "equally long"),
         ({"inputs": {"length": [1], "width": ["a"]}}, "/inputs/width/0", "got 'a'"),
         ({"inputs": {"length": [[1]], "width": [2]}}, "/inputs/length/0", "got [1]"),
-        ({"inputs": {"length": 1, "width": None}}, "/inputs/width", "expected a number"),
+        ({"inputs": {"length": 1, "width": None}}, "/inputs/width", "expected a finite number"),
         ({"instances": [{"length": 1, "width": "a"}]}, "/instances/0/width", "got 'a'"),
     ],
 )

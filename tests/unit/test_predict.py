@@ -165,5 +165,8 @@ def test_the_target_may_be_there_and_is_not_read(classifier: Model) -> None:
 
 
 def test_a_missing_number_of_a_row_is_named(classifier: Model) -> None:
-    with pytest.raises(RequestError, match="column 'width', row 1: expected a number .*, got null"):
+    with pytest.raises(
+        RequestError,
+        match="column 'width', row 1: expected a finite number .* in every row, got null",
+    ):
         predict_columns(classifier, {"length": [1.0, 2.0], "width": [1.0, None]})

@@ -55,7 +55,7 @@ WRONG: dict[str, tuple[Data, str]] = {
     "ragged": ({**BASE, "OT": BASE["OT"][1:]}, "column 'OT' has 29 rows, but 'date' has 30"),
     "no list": ({**BASE, "OT": "text"}, "column 'OT' must be a list, got 'text'"),  # type: ignore[dict-item]
     "text": (with_value(BASE, "OT", 5, "21.5"), "column 'OT', row 5: .* got '21.5'"),
-    "boolean": (with_value(BASE, "load", 3, True), "column 'load', row 3: .* got True"),
+    "boolean": (with_value(BASE, "load", 3, True), "column 'load', row 3: .* got true"),
     "list": (with_value(BASE, "load", 3, [1.0]), "column 'load', row 3: .* got \\[1.0\\]"),
     "nan": (with_value(BASE, "OT", 0, float("nan")), "column 'OT', row 0: .* got nan"),
     "infinity": (with_value(BASE, "OT", 9, float("-inf")), "column 'OT', row 9: .* got -inf"),

@@ -77,11 +77,15 @@ def read_json(body: bytes) -> object:
         repeated.append(_Repeated(fields, twice=twice))
         return repeated[-1]
 
+    if not body.strip():
+        raise HttpError(400, "the body is empty; send JSON")
     try:
         content: object = _loads(body, unique)
         places = [next(_places(content, one), ()) for one in repeated[:TOLD]]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise HttpError(400, f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise HttpError(400, "the body is nested too deep") from error
     if repeated:
         raise RequestError(
             *(
@@ -143,5 +147,9 @@ def read_columns(body: bytes) -> Body:
             PlacedProblem(
                 '"data" must be an object of columns: {"column": [values, ...], ...}', path="/data"
             )
+        )
+    if any(isinstance(value, list) for value in content.values()):
+        raise RequestError(
+            'lists of values belong into "data": {"data": {"column": [values, ...], ...}}'
         )
     return Body({name: [value] for name, value in content.items()}, RecordLayout())

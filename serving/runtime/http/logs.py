@@ -43,6 +43,7 @@ def configure(level: str) -> None:
     for name in logging.root.manager.loggerDict:
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
     # It tells what the access log tells better.
     logging.getLogger("uvicorn.access").disabled = True

@@ -126,8 +126,9 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
         errors=(*OF_BODIES, *keys),
         refusal=_refusal(served, columns),
     )
+    is_on = settings.feast_online_enabled
     feast = _operation(
-        "Predict from the features in Feast's online store",
+        "Predict from the features in Feast's online store" + ("" if is_on else " (switched off)"),
         body=_content(feast_schema(max_rows=most), example=_FEAST_EXAMPLE),
         answer=_content(answer_schema(manifest)),
         errors=(*OF_BODIES, 404, *keys),
@@ -148,7 +149,7 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     }
 
 
-_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00", "entities": [1, 2, 3]}
+_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
 
 
 def _split(columns: Columns) -> Object:
