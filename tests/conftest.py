@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import prometheus_client  # noqa: F401  before Feast, which lets it share figures through files
 import pytest
 from hypothesis import settings
 

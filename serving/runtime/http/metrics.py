@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    values,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.runtime.manifest import ModelManifest
@@ -36,8 +43,8 @@ class ValuesHistogram(Histogram):
 class Metrics:
     """All metrics of a service; those of the model carry its name.
 
-    Where workers share a directory for their counts, named by PROMETHEUS_MULTIPROC_DIR, each of
-    them tells the sum over all.
+    Where workers share a directory for their counts, which PROMETHEUS_MULTIPROC_DIR names when
+    prometheus_client is imported, each of them tells the sum over all.
     """
 
     def __init__(self, manifest: ModelManifest, *, version: str) -> None:
@@ -115,7 +122,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All metrics of all workers, in the text format of Prometheus."""
-        if DIRECTORY not in os.environ:
+        if values.ValueClass is values.MutexValue:
             return generate_latest(self._registry)
         forget_dead_workers()
         together = CollectorRegistry()
