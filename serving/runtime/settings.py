@@ -40,7 +40,7 @@ class ServiceSettings(FrozenModel):
 
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
-    max_large_requests: Annotated[int, Field(ge=1, le=10_000)] = 4
+    max_large_requests: Annotated[int, Field(ge=1, le=10_000)] = 16
     max_body_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 8_000_000
     max_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     body_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
