@@ -96,17 +96,9 @@ def build_bento(
 
 
 def bentoml_environment(bento_home: Path) -> dict[str, str]:
-    """Environment variables for a process of BentoML: nothing of ours but the store.
-
-    What Python compiles is kept in the store too, and not within Bentos.
-    """
+    """Environment variables for a process of BentoML: nothing of ours but the store."""
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {
-        **passed_on,
-        "BENTOML_DO_NOT_TRACK": "true",
-        "BENTOML_HOME": str(bento_home),
-        "PYTHONPYCACHEPREFIX": str(bento_home / "bytecode"),
-    }
+    return {**passed_on, "BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(bento_home)}
 
 
 @contextmanager
@@ -235,7 +227,8 @@ def _run_bentoml(context: Path, *, tag: str, home: Path) -> None:
     ended = subprocess.run(  # noqa: S603  our own interpreter, and a version checked above
         [sys.executable, "-m", "bentoml", "build", "--version", version, "."],
         cwd=context,
-        env=bentoml_environment(home),
+        # What Python compiles meanwhile would be packed too.
+        env={**bentoml_environment(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
