@@ -64,7 +64,7 @@ def promotion_metrics(tags: Mapping[str, str]) -> dict[str, float | None]:
     A figure that is not finite, a skill beside a perfect baseline for instance, is None.
     """
     keys = [key for key in tags if key.startswith(PROMOTED)]
-    metrics = json.loads(tags[min(keys)])["metrics"] if keys else {}
+    metrics = json.loads(tags[min(keys)]).get("metrics", {}) if keys else {}
     return {
         name: value if value is not None and math.isfinite(value) else None
         for name, value in metrics.items()

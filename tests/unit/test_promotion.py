@@ -11,6 +11,7 @@ from ml_assets.core.errors import RegistryError
 from ml_assets.core.evaluation.gates import GateResult
 from ml_assets.core.evaluation.measuring import Evaluation, RowSpan
 from ml_assets.core.promotion import EvaluationRecord, Promotion, now, who
+from ml_assets.resources.promotions import promotion_metrics
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -137,3 +138,14 @@ def _promotion_json(*, when: str) -> dict[str, object]:
         "reason": "",
         "run_id": "r",
     }
+
+
+def test_the_metrics_of_the_first_promotion_are_told_and_what_is_not_finite_is_none() -> None:
+    tags = {
+        "promoted.20260102T000000.000000Z": '{"metrics": {"mae": 2.0}}',
+        "promoted.20260101T000000.000000Z": '{"metrics": {"mae": 1.0, "skill": -Infinity}}',
+        "data_version": "1",
+    }
+    assert promotion_metrics(tags) == {"mae": 1.0, "skill": None}
+    assert promotion_metrics({"promoted.20260101T000000.000000Z": "{}"}) == {}
+    assert promotion_metrics({}) == {}
