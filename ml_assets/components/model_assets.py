@@ -24,6 +24,7 @@ from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
 
 if TYPE_CHECKING:
+    from ml_assets.core.features.training_set import TrainingSet
     from ml_assets.core.training.fitting import Fitted
     from serving.runtime.manifest import ModelManifest
 
@@ -40,22 +41,14 @@ def model(
     Returns:
         The candidate's version, and the asset's result.
     """
-    from ml_assets.core.examples import input_ranges, training_span
-    from ml_assets.core.training.fitting import fit, save
+    from ml_assets.core.training.fitting import fit
 
     data, data_version = load_data(spec, storage), training_set_version(spec, storage)
     snapshot = load_snapshot(spec, storage, version=data_version)
     fitted = fit(data, spec, parameters={**tuned_parameters(spec, storage), **overrides})
     with TemporaryDirectory() as directory:
         bundle = Path(directory) / "bundle"
-        ranges = input_ranges(snapshot, data, spec)
-        manifest = save(
-            fitted,
-            bundle,
-            data_version=data_version,
-            input_ranges=ranges,
-            training=training_span(data, spec),
-        )
+        manifest = _save(fitted, bundle, snapshot, data, spec, data_version=data_version)
         tags = _provenance(
             bundle, manifest, source=dataset_source(spec, storage, version=data_version)
         )
@@ -73,6 +66,28 @@ def model(
             **tags,
             **_importance(fitted, run),
         }
+    )
+
+
+def _save(
+    fitted: "Fitted",
+    bundle: Path,
+    snapshot: pd.DataFrame,
+    data: "TrainingSet",
+    spec: PipelineSpec,
+    *,
+    data_version: str,
+) -> "ModelManifest":
+    """Writes the bundle, with what its service tells of the data."""
+    from ml_assets.core.examples import input_ranges, training_span
+    from ml_assets.core.training.fitting import save
+
+    return save(
+        fitted,
+        bundle,
+        data_version=data_version,
+        input_ranges=input_ranges(snapshot, data, spec),
+        training=training_span(data, spec),
     )
 
 

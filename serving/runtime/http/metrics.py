@@ -4,6 +4,7 @@ Another metric is one line in `Metrics`, and one where it is counted.
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,54 +49,35 @@ class Metrics:
     """
 
     def __init__(self, manifest: ModelManifest, *, version: str) -> None:
-        self._registry = registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
         self._model = manifest.name
-        self.requests = Counter(
-            "http_requests", "Requests answered.", ["route", "status"], registry=registry
-        )
-        self.seconds = Histogram(
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self.requests = counter("http_requests", "Requests answered.", ["route", "status"])
+        self.seconds = histogram(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer.",
             ["route"],
             buckets=SECONDS,
-            registry=registry,
         )
-        self.in_progress = Gauge(
-            "http_requests_in_progress",
-            "Requests in hand.",
-            multiprocess_mode="livesum",
-            registry=registry,
+        self.in_progress = gauge(
+            "http_requests_in_progress", "Requests in hand.", multiprocess_mode="livesum"
         )
-        self.info = Gauge(
-            "model_info",
-            "The model that answers; always 1.",
-            ["name", "version", "data_version"],
-            multiprocess_mode="max",
-            registry=registry,
-        )
-        self.rows = Histogram(
-            "model_batch_rows", "Rows of a request.", ["model"], buckets=ROWS, registry=registry
-        )
-        self.predictions = ValuesHistogram(
-            "model_predictions",
-            "Predicted numbers; for a classification the probability of the predicted class.",
-            ["model"],
-            buckets=_buckets(manifest),
-            registry=registry,
-        )
-        self.missing = Counter(
-            "model_inputs_missing", "Readings that were not there.", ["model"], registry=registry
-        )
-        self.stale = Counter(
-            "model_features_stale", "Features refused as too old.", ["model"], registry=registry
-        )
-        self.outside = Counter(
+        self.rows = histogram("model_batch_rows", "Rows of a request.", ["model"], buckets=ROWS)
+        self.predictions = _predictions(manifest, registry=self._registry)
+        self.missing = counter("model_inputs_missing", "Readings that were not there.", ["model"])
+        self.stale = counter("model_features_stale", "Features refused as too old.", ["model"])
+        self.outside = counter(
             "model_inputs_outside_training",
             "Inputs below the lowest or above the highest value of their column in training.",
             ["model", "column"],
-            registry=registry,
         )
-        self.info.labels(manifest.name, version, manifest.data_version).set(1)
+        labels = ["name", "version", "data_version"]
+        info = gauge(
+            "model_info", "The model that answers; always 1.", labels, multiprocess_mode="max"
+        )
+        info.labels(manifest.name, version, manifest.data_version).set(1)
         forget_dead_workers()
 
     def count_request(self, route: str, *, status: int, seconds: float) -> None:
@@ -130,6 +112,16 @@ class Metrics:
         return generate_latest(together)
 
 
+def _predictions(manifest: ModelManifest, *, registry: CollectorRegistry) -> ValuesHistogram:
+    return ValuesHistogram(
+        "model_predictions",
+        "Predicted numbers; for a classification the probability of the predicted class.",
+        ["model"],
+        buckets=_buckets(manifest),
+        registry=registry,
+    )
+
+
 def _buckets(manifest: ModelManifest) -> list[float]:
     """Bounds that cover the target's range in training and a quarter of it on either side."""
     if manifest.task == "classification":
@@ -143,8 +135,9 @@ def _buckets(manifest: ModelManifest) -> list[float]:
 
 def forget_dead_workers() -> None:
     """Takes what workers had in hand when they were killed out of the counts."""
-    directory = os.environ.get(DIRECTORY)
-    for path in Path(directory or ".").glob("gauge_live*_*.db") if directory else ():
+    if DIRECTORY not in os.environ:
+        return
+    for path in Path(os.environ[DIRECTORY]).glob("gauge_live*_*.db"):
         process = int(path.stem.rpartition("_")[2])
         if not psutil.pid_exists(process):
             mark_process_dead(process)  # type: ignore[no-untyped-call]

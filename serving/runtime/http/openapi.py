@@ -1,4 +1,4 @@
-"""The OpenAPI document of a model's service; its examples are what the model really answers."""
+"""The OpenAPI document of a model's service; what it shows as answers the model really gave."""
 
 import csv
 import io
@@ -42,6 +42,7 @@ OF_BODIES = (400, 408, 413, 415, 422, 500, 503)
 OF_KEYS = (401, 403)
 REFUSED = 422
 
+_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
@@ -147,9 +148,6 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
         "/predict/feast": {"post": feast},
         "/invocations": {"post": invocations},
     }
-
-
-_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
 
 
 def _split(columns: Columns) -> Object:
