@@ -7,6 +7,7 @@ from typing import Any
 
 from commands.console import say
 from commands.steps import progress
+from ml_assets.core.errors import RegistryError
 from ml_assets.resources.promotions import promotion_metrics
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
 from ml_assets.settings import Settings
@@ -23,7 +24,15 @@ def promoted(model: str, settings: Settings) -> RegisteredVersion:
     Raises:
         RegistryError: There is none.
     """
-    return _registry(settings).require(model, "production")
+    registry = _registry(settings)
+    version = registry.by_alias(model, "production")
+    if version is None:
+        live = [name for name, number in registry.models().items() if number is not None]
+        raise RegistryError(
+            f"no version of the model {model!r} is in production; there is one of "
+            f"{', '.join(live) or 'no model yet'}. `make run MODEL=...` trains and promotes one"
+        )
+    return version
 
 
 def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:

@@ -58,10 +58,12 @@ class Service:
     Attributes:
         port: Where it listens.
         process: The process that looks after its workers.
+        log: The file that holds what they log.
     """
 
     port: int
     process: Process
+    log: Path
 
     def is_ready(self) -> bool:
         """Whether the service says that it is ready."""
@@ -118,9 +120,10 @@ def _served(bento: str, *, home: Path, settings: Mapping[str, str]) -> Iterator[
         log = Path(scratch, "log")
         _log.info("serving %s on port %d", bento, port)
         environment = {**bentoml_environment(home), **_places(Path(scratch)), **settings}
-        service = Service(port, _start(bento, port=port, environment=environment, log=log))
+        process = _start(bento, port=port, environment=environment, log=log)
+        service = Service(port, process, log)
         try:
-            _await_ready(service, log=log, bento=bento)
+            _await_ready(service, bento=bento)
             yield service
         finally:
             _stop(service.process)
@@ -145,7 +148,7 @@ def _start(bento: str, *, port: int, environment: Mapping[str, str], log: Path) 
         )
 
 
-def _await_ready(service: Service, *, log: Path, bento: str) -> None:
+def _await_ready(service: Service, *, bento: str) -> None:
     process = service.process
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -153,7 +156,7 @@ def _await_ready(service: Service, *, log: Path, bento: str) -> None:
             return
         time.sleep(0.05)
     state = "has ended" if process.poll() is not None else f"is not ready after {READY_SECONDS} s"
-    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+    last = "\n".join(service.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
     taken = os.strerror(errno.EADDRINUSE) in last
     raise (PortTakenError if taken else ProbeError)(
         f"the service of {bento} {state}; its last lines:\n{last}"

@@ -60,16 +60,19 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         # Only workers need it; the build and the process above the workers do without XGBoost.
         with absent(*UNUSED):
+            from serving.runtime.http.connection import answer_connections  # noqa: PLC0415
             from serving.runtime.http.start import load_application  # noqa: PLC0415
 
         with ending_plainly():
             directory = model_directory()
-            return load_application(
+            application = load_application(
                 directory,
                 notes=release_notes(directory),
                 version=released_version(),
                 settings=settings,
             )
+        answer_connections(application.metrics)
+        return application
 
 
 @bentoml.service(service_class=DirectService, http={"port": PORT}, workers=settings.workers)

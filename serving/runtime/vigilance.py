@@ -1,5 +1,7 @@
-"""A worker that has died is replaced within a second or so, where BentoML takes up to ten."""
+"""A worker that dies is told and replaced within a second; BentoML takes up to ten, silently."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from bentoml._internal.utils import circus
@@ -7,13 +9,23 @@ from bentoml._internal.utils import circus
 SECONDS = 0.5
 """How long the process above the workers waits until it looks at them again."""
 
+_log = logging.getLogger(__name__)
+
 
 class VigilantArbiter(circus.Arbiter):
     """The process above the workers, which looks at them often."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, watchers: Sequence[Any], *arguments: Any, **options: Any) -> None:
         """Takes what BentoML gives, but for the time between two looks."""
-        super().__init__(*arguments, **{**options, "check_delay": SECONDS})
+        super().__init__(watchers, *arguments, **{**options, "check_delay": SECONDS})
+        for watcher in watchers:
+            watcher.hooks["after_reap"] = tell_death
+
+
+def tell_death(*, process_pid: int, exit_code: int, **_others: object) -> None:
+    """Logs that a worker has ended by itself; circus calls it for no other."""
+    reason = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    _log.error("worker %d has died (%s); another takes its place", process_pid, reason)
 
 
 def watch_closely() -> None:

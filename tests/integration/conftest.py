@@ -2,7 +2,10 @@
 
 import pytest
 
+from serving.release.packaging import build_bento
+from tests.integration.served import Packaged
 from tests.integration.workplace import SIMULATED, TRANSFORMER, Workplace
+from tests.unit.request_cases import write_classifier
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,11 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     ended = place.execute(TRANSFORMER, source=SIMULATED)
     assert ended.success
     return place
+
+
+@pytest.fixture(scope="session")
+def flower(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
+    """The Bento of a small classification, which tests may serve but not change."""
+    model_dir, home = tmp_path_factory.mktemp("models") / "flower", tmp_path_factory.mktemp("store")
+    write_classifier(model_dir)
+    return Packaged(model_dir, build_bento(model_dir, version="3", bento_home=home), home)

@@ -3,15 +3,27 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from serving.release.packaging import BuiltBento
 from serving.release.probe import HOST, Service
 
 JSON = {"Content-Type": "application/json"}
 PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A model's directory, and the Bento that was built from it in a store of its own."""
+
+    model_dir: Path
+    bento: BuiltBento
+    home: Path
 
 
 def await_that(condition: Callable[[], object], *, what: str) -> None:

@@ -185,6 +185,14 @@ class TestServe:
         assert (process.returncode, printed) == (1, "")
         assert "FEAST_ONLINE_ENABLED needs FEAST_ONLINE_URL" in errors
 
+    def test_model_that_is_not_promoted_is_told_with_those_that_are(self, place: Workplace) -> None:
+        (port,) = free_ports(1)
+        process = place.start("-m", "commands", "serve", "iriss", "--port", str(port))
+        printed, errors = process.communicate(timeout=SECONDS)
+        assert (process.returncode, printed) == (1, "")
+        assert "no version of the model 'iriss' is in production" in errors
+        assert "there is one of iris." in errors
+
     def test_port_in_use_is_told_before_anything_is_built(self, place: Workplace) -> None:
         with socket.socket() as taken:
             taken.bind((HOST, 0))

@@ -7,18 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import HOST, Service, serve_bento
 from serving.runtime.served import ServedModel
 from tests.integration.served import (
     JSON,
     PATIENCE_SECONDS,
+    Packaged,
     await_that,
     connect,
     figure,
@@ -26,7 +25,6 @@ from tests.integration.served import (
     post,
     workers,
 )
-from tests.unit.request_cases import write_classifier
 
 CLIENTS = 6
 
@@ -34,26 +32,9 @@ CLIENTS = 6
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("models") / "flower"
-    write_classifier(directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def bento_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bentoml")
-
-
-@pytest.fixture(scope="module")
-def bento(model_dir: Path, bento_home: Path) -> BuiltBento:
-    return build_bento(model_dir, version="3", bento_home=bento_home)
-
-
 @pytest.fixture
-def service(bento: BuiltBento, bento_home: Path, request: Any) -> Iterator[Service]:
-    with serve_bento(bento.tag, bento_home=bento_home, settings=request.param) as service:
+def service(flower: Packaged, request: Any) -> Iterator[Service]:
+    with serve_bento(flower.bento.tag, bento_home=flower.home, settings=request.param) as service:
         yield service
 
 
@@ -65,9 +46,9 @@ ROWS = {"length": [0.1, 1.2, -0.3], "width": [2.0, 0.5, 0.9]}
 
 
 @pytest.fixture(scope="module")
-def answer(model_dir: Path) -> Any:
+def answer(flower: Packaged) -> Any:
     """What each request must be answered."""
-    return json.loads(json.dumps(ServedModel.load(model_dir, version="3").answer(ROWS)))
+    return json.loads(json.dumps(ServedModel.load(flower.model_dir, version="3").answer(ROWS)))
 
 
 class Client(threading.Thread):
@@ -180,6 +161,8 @@ def test_a_killed_worker_gives_no_wrong_answer_and_is_replaced(
         with closing(connect(service)) as connection:
             assert post(connection, {"data": ROWS}) == (200, answer)
     assert all(found == (200, answer) for client in clients for found in client.answers)
+    for worker in old:
+        assert f"worker {worker.pid} has died (signal 9)" in service.log.read_text()
 
 
 def kill(worker: psutil.Process) -> None:

@@ -9,24 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from serving.release.packaging import BuiltBento, bentoml_environment, build_bento
+from serving.release.packaging import bentoml_environment
 from serving.release.probe import HOST, free_ports
-from tests.unit.request_cases import write_classifier
+from tests.integration.served import Packaged
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bentoml")
-
-
-@pytest.fixture(scope="module")
-def bento(tmp_path_factory: pytest.TempPathFactory, home: Path) -> BuiltBento:
-    directory = tmp_path_factory.mktemp("models") / "flower"
-    write_classifier(directory)
-    return build_bento(directory, version="3", bento_home=home)
-
-
-def refusal(bento: Path, home: Path, settings: Mapping[str, str]) -> str:
+def refusal(bento: Path, *, home: Path, settings: Mapping[str, str]) -> str:
     """What a service that does not start says."""
     (port,) = free_ports(1)
     ended = subprocess.run(
@@ -55,28 +43,28 @@ def refusal(bento: Path, home: Path, settings: Mapping[str, str]) -> str:
     ],
 )
 def test_a_wrong_setting_is_named(
-    bento: BuiltBento, home: Path, settings: Mapping[str, str], message: str
+    flower: Packaged, settings: Mapping[str, str], message: str
 ) -> None:
-    assert message in refusal(bento.path, home, settings)
+    assert message in refusal(flower.bento.path, home=flower.home, settings=settings)
 
 
 @pytest.mark.parametrize("name", ["model/model.ubj", "model/model.json", "release.json"])
-def test_a_damaged_file_is_named(bento: BuiltBento, home: Path, tmp_path: Path, name: str) -> None:
-    copy = shutil.copytree(bento.path, tmp_path / "bento")
+def test_a_damaged_file_is_named(flower: Packaged, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(flower.bento.path, tmp_path / "bento")
     with (copy / "src" / name).open("ab") as file:
         file.write(b"x")
-    said = refusal(copy, home, {})
+    said = refusal(copy, home=flower.home, settings={})
     assert Path(name).name in said
     assert "fetch the" in said
 
 
 @pytest.mark.parametrize("content", [None, "{}"])
 def test_a_bento_without_the_digest_of_its_model_is_refused(
-    bento: BuiltBento, home: Path, tmp_path: Path, content: str | None
+    flower: Packaged, tmp_path: Path, content: str | None
 ) -> None:
-    copy = shutil.copytree(bento.path, tmp_path / "bento")
+    copy = shutil.copytree(flower.bento.path, tmp_path / "bento")
     notes = copy / "src" / "release.json"
     notes.unlink()
     if content is not None:
         notes.write_text(content)
-    assert "does not name the model" in refusal(copy, home, {})
+    assert "does not name the model" in refusal(copy, home=flower.home, settings={})

@@ -20,7 +20,7 @@ from serving.runtime.http.exchange import (
     error_reply,
 )
 from serving.runtime.http.keys import ApiKeys
-from serving.runtime.http.metrics import Metrics
+from serving.runtime.http.metrics import OTHER, Metrics
 from serving.runtime.http.slots import Slots
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
@@ -54,6 +54,7 @@ class Application:
 
     Attributes:
         drain: Whether it is about to end.
+        metrics: Where requests are counted.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Application:
             closers: What is done at the very end.
         """
         self._routes = routes
-        self._metrics = metrics
+        self.metrics = metrics
         self.drain = drain
         self._keys = keys
         self._closers = closers
@@ -98,8 +99,8 @@ class Application:
         except DisconnectedError:
             status = 499
         seconds = time.perf_counter() - started
-        name = "other" if route is None else exchange.path
-        self._metrics.count_request(name, status=status, seconds=seconds)
+        name = OTHER if route is None else exchange.path
+        self.metrics.count_request(name, status=status, seconds=seconds)
         logs.log_request(exchange, route=name, status=status, seconds=seconds)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,7 +149,7 @@ class Application:
     async def _handle(self, exchange: Exchange, route: Route) -> Reply:
         if not route.is_limited:
             return await route.handler(exchange)
-        with self._slots.one(), self._metrics.in_progress.track_inprogress():
+        with self._slots.one(), self.metrics.in_progress.track_inprogress():
             # All that have arrived are counted before the first of them is computed.
             await asyncio.sleep(0)
             return await route.handler(exchange)

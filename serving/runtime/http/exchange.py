@@ -22,6 +22,11 @@ TOLD_FIELDS = 50
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
+def new_request_id() -> str:
+    """An id for a request to which its client gave none."""
+    return secrets.token_hex(8)
+
+
 class HttpError(MLAssetsError):
     """A request that is refused with a status of its own.
 
@@ -57,6 +62,12 @@ class Reply:
 
     async def send(self, send: Send, *, request_id: str, closes: bool) -> None:
         """Sends the reply."""
+        headers = self.wire_headers(request_id, closes=closes)
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+    def wire_headers(self, request_id: str, *, closes: bool) -> list[tuple[bytes, bytes]]:
+        """The headers as bytes, those that every reply has included."""
         headers = [
             (b"content-type", self.media_type.encode()),
             (b"content-length", str(len(self.body)).encode()),
@@ -66,8 +77,7 @@ class Reply:
         ]
         if closes:
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
+        return headers
 
 
 def error_reply(
@@ -110,7 +120,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
         self.rows = 0
         self.layout: Layout = UnknownLayout()
         self._receive = receive

@@ -68,6 +68,11 @@ def log_failure(exchange: Exchange, error: Exception) -> None:
     )
 
 
+def log_refusal(request_id: str, *, status: int) -> None:
+    """Logs that a connection brought no request that could be read."""
+    access.info("no request", extra=fields(request_id=request_id, status=status))
+
+
 def log_request(exchange: Exchange, *, route: str, status: int, seconds: float) -> None:
     """Logs that a request was answered, without what it held."""
     if access.isEnabledFor(logging.INFO):

@@ -27,6 +27,8 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000)
 BUCKETS = 20
+OTHER = "other"
+"""The route of requests that none of ours answers."""
 
 
 class ValuesHistogram(Histogram):

@@ -42,6 +42,8 @@ OF_BODIES = (400, 408, 413, 415, 422, 500, 503)
 OF_KEYS = (401, 403)
 REFUSED = 422
 
+REQUEST_ID = "4f1f0a2b9c3d5e6f"
+
 _FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
@@ -168,7 +170,7 @@ def _refusal(served: ServedModel, columns: Columns) -> Object:
     try:
         return served.answer({**columns, name: ["warm", *columns[name][1:]]})
     except RequestError as error:
-        return error_content(error, layout=ColumnsLayout("data"), request_id="4f1f0a2b9c3d5e6f")
+        return error_content(error, layout=ColumnsLayout("data"), request_id=REQUEST_ID)
 
 
 def _operation(
@@ -179,7 +181,9 @@ def _operation(
     body: Object | None = None,
     refusal: Object | None = None,
 ) -> Object:
-    responses = {str(status): _error(status, example=refusal) for status in sorted(errors)}
+    responses = {str(status): _error(status) for status in sorted(errors)}
+    if refusal is not None:
+        responses[str(REFUSED)] = _error(REFUSED, example=refusal)
     operation: dict[str, Any] = {
         "tags": ["about the service" if body is None else "predict"],
         "summary": summary,
@@ -194,10 +198,10 @@ def _required(body: Object) -> Object:
     return {"required": True, "content": body}
 
 
-def _error(status: int, *, example: Object | None) -> Object:
+def _error(status: int, *, example: Object | None = None) -> Object:
     schema = {"$ref": "#/components/schemas/Error"}
-    content = _content(schema, example=example if status == REFUSED else None)
-    error = {"description": REASONS[status], "content": content}
+    told = example or {"error": REASONS[status], "request_id": REQUEST_ID}
+    error = {"description": REASONS[status], "content": _content(schema, example=told)}
     if status != 503:
         return error
     retry = {"schema": {"type": "integer"}, "description": "Seconds."}

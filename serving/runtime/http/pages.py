@@ -35,6 +35,10 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<style>
+.swagger-ui .scheme-container:not(:has(.auth-wrapper)),
+.swagger-ui .scheme-container .schemes .schemes-server-container {{ display: none }}
+</style>
 </head>
 <body>
 <div id="swagger-ui"></div>
