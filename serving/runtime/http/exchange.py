@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from serving.runtime.errors import MLAssetsError, RequestError
 from serving.runtime.http.layouts import Layout, UnknownLayout, path_of
 
@@ -57,8 +59,7 @@ class Reply:
     @classmethod
     def of(cls, content: object, *, status: int = 200, headers: Headers | None = None) -> "Reply":
         """A reply of JSON."""
-        body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return cls(status, body.encode("utf-8", "backslashreplace"), headers=headers or {})
+        return cls(status, json_bytes(content), headers=headers or {})
 
     async def send(self, send: Send, *, request_id: str, closes: bool) -> None:
         """Sends the reply."""
@@ -78,6 +79,14 @@ class Reply:
         if closes:
             headers.append((b"connection", b"close"))
         return headers
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON in UTF-8; pydantic writes numbers several times as fast as Python does."""
+    try:
+        return to_json(content, inf_nan_mode="null")
+    except PydanticSerializationError:  # halves of surrogate pairs, which only escapes can tell
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def error_reply(
