@@ -60,7 +60,7 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         # Only workers need it; the build and the process above the workers do without XGBoost.
         with absent(*UNUSED):
-            from serving.runtime.http.connection import answer_connections  # noqa: PLC0415
+            from serving.runtime.http.connection import install_protocol  # noqa: PLC0415
             from serving.runtime.http.start import load_application  # noqa: PLC0415
 
         with ending_plainly():
@@ -71,7 +71,7 @@ class DirectService(Service[Any]):  # type: ignore[misc]  # BentoML has no types
                 version=released_version(),
                 settings=settings,
             )
-        answer_connections(application.metrics)
+        install_protocol(application.metrics)
         return application
 
 

@@ -1,129 +1,232 @@
-"""What a connection is answered where no request comes to be: too large, too slow, or no HTTP."""
+"""One connection: limits for all that is no body, and answers where no request comes to be."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.runtime.http import logs
-from serving.runtime.http.exchange import error_reply, new_request_id
-from serving.runtime.http.metrics import OTHER, Metrics
+from serving.runtime.http.exchange import Reply, error_reply, new_request_id
+from serving.runtime.http.metrics import Metrics
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Size of a request's first line and headers."""
+"""Size of a request's first line and headers, and of what follows its body."""
 
 HEAD_SECONDS = 10.0
-"""How long a client may take to send them."""
+"""How long a client may take to send them, or what is left of a body that was answered before."""
+
+WRITE_SECONDS = 60.0
+"""How long a client may take to read the part of an answer that waits for it."""
+
+LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending: hung up on at once, it could not read why."""
+
+
+class PipelinedError(Exception):
+    """A request began before the one before it was answered."""
 
 
 class Connection(HttpToolsProtocol):
-    """A connection of uvicorn's, with limits of what comes before a request's body.
+    """A connection of uvicorn's that can't be made to wait, or to hold things, for ever.
 
-    uvicorn would take any number of headers, wait for them for ever, and answer in plain text.
+    uvicorn takes any number of headers, waits for them without end, keeps all requests that come
+    before the answer to the first, and tells mistakes in plain text.
+
+    Here a connection is in the hands of the application from the end of a request's headers to the
+    end of its answer. At all other times a clock runs for the client. A request that comes before
+    the answer to another is not read: that answer ends the connection.
     """
 
     def __init__(self, *given: Any, metrics: Metrics, **named: Any) -> None:
-        """Takes what uvicorn gives, and where requests are counted."""
+        """Takes what uvicorn gives, and where refusals are counted."""
         super().__init__(*given, **named)
         self._metrics = metrics
         self._head_bytes = 0
-        self._message_ended = False
-        self._has_refused = False
-        self._deadline: asyncio.TimerHandle | None = None
+        self._has_progress = False
+        self._is_in_body = False
+        self._is_over = False
+        self._clock: asyncio.TimerHandle | None = None
+        self._write_clock: asyncio.TimerHandle | None = None
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there, and has some time to ask."""
+        """A client is there."""
         super().connection_made(transport)
-        self._start_clock()
+        self._start_clock(HEAD_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        """Reads what came, but of a head no more than it may have."""
-        while data and not self._has_refused and not self.transport.is_closing():
+        """Reads what came, of headers no more than a request may have."""
+        self._unset_keepalive_if_required()
+        while data and not self._is_over:
             room = MAX_HEAD_BYTES - self._head_bytes
             part, data = data[:room], data[room:]
-            self._message_ended = False
-            super().data_received(part)
-            # A part that ends a request and begins another is not counted for the new head.
-            if self._is_in_head and not self._message_ended:
-                self._head_bytes += len(part)
-            if self._head_bytes == MAX_HEAD_BYTES:
-                self._refuse(431, f"the headers have more than {MAX_HEAD_BYTES} bytes")
+            self._read(part)
+        if self._clock is None and not self._is_answering:
+            self._start_clock(HEAD_SECONDS, self._give_up)
+
+    def _read(self, part: bytes) -> None:
+        self._has_progress = False
+        try:
+            self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_body(part[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(400, "what came can't be read as HTTP/1.1: mend its first line or headers")
+        if not self._has_progress:
+            self._head_bytes += len(part)
+        if self._head_bytes >= MAX_HEAD_BYTES:
+            self._refuse(431, f"the headers have more than {MAX_HEAD_BYTES} bytes")
+
+    def _read_body(self, begin: bytes) -> None:
+        """Reads the body of a request that asks for another protocol: a parser leaves it out."""
+        framing = (b"content-length", b"transfer-encoding")
+        lines = [b"%s: %s" % header for header in self.headers if header[0] in framing]
+        self.parser = httptools.HttpRequestParser(BodyReader(self, self.parser))
+        self._read(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", begin]))
 
     def on_message_begin(self) -> None:
         """The first byte of a request was read."""
+        if self._is_answering:
+            self.end_with_answer()
+            raise PipelinedError
         super().on_message_begin()
-        self._start_clock()
 
     def on_headers_complete(self) -> None:
         """All that comes before a body was read."""
-        self._stop_clock()
-        self._head_bytes = 0
         super().on_headers_complete()
+        self._is_in_body = True
+        self._stop_clock()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body was read."""
+        self._note_progress()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The last byte of a request was read."""
-        self._message_ended = True
+        if self.parser.should_upgrade():
+            return  # its body is still to come
+        self._note_progress()
+        self._is_in_body = False
         super().on_message_complete()
+
+    def _note_progress(self) -> None:
+        self._head_bytes, self._has_progress = 0, True
+
+    def on_response_complete(self) -> None:
+        """A request was answered, maybe before its body was there."""
+        super().on_response_complete()
+        if self._is_in_body:
+            self._start_clock(HEAD_SECONDS, self._give_up)
+
+    def _should_upgrade(self) -> bool:
+        """Never to another protocol, above all to none that has no limits."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered."""
+        super().pause_writing()
+        self._write_clock = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read most of what waited for it."""
+        super().resume_writing()
+        self._stop_write_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._stop_clock()
+        self._stop_write_clock()
         super().connection_lost(exc)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # it says that it is no HTTP
-        """What came could not be read by uvicorn."""
-        self._refuse(400, "what came can't be read as HTTP/1.1: mend its first line or headers")
-
-    @property
-    def _is_in_head(self) -> bool:
-        return self._deadline is not None
-
-    @property
-    def _owes_an_answer(self) -> bool:
-        """Whether a request that came whole is not answered yet."""
-        if self.cycle is None or self.cycle.response_complete:
-            return False
-        return bool(self.pipeline) or self.cycle.response_started or not self.cycle.more_body
-
-    def _start_clock(self) -> None:
+    def _start_clock(self, seconds: float, end: Callable[[], None]) -> None:
         self._stop_clock()
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._clock = self.loop.call_later(seconds, end)
 
     def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _stop_write_clock(self) -> None:
+        if self._write_clock is not None:
+            self._write_clock.cancel()
+            self._write_clock = None
 
     def _give_up(self) -> None:
-        if self._head_bytes:
+        if self._head_bytes and not self._is_in_body:
             self._refuse(408, f"the headers did not arrive within {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
 
+    def end_with_answer(self) -> None:
+        """Reads no more; the answer that is owed is the last."""
+        self._is_over = True
+        self.cycle.keep_alive = False
+
     def _refuse(self, status: int, message: str) -> None:
-        """Answers, and ends the connection: where a next request would begin is not known."""
-        if self._has_refused or self.transport.is_closing():
+        """Answers and reads no more: where a next request would begin is not known."""
+        if self._is_over:
             return
-        self._has_refused = True
-        self._stop_clock()
         request_id = new_request_id()
-        self._metrics.count_request(OTHER, status=status, seconds=0.0)
+        self._metrics.count_refusal(status)
         logs.log_refusal(request_id, status=status)
-        if self._owes_an_answer:
-            self.cycle.keep_alive = False  # the connection ends with that answer
+        if self._is_answering and (self.cycle.response_started or not self._is_in_body):
+            self.end_with_answer()
             return
-        reply = error_reply(status, message, request_id=request_id)
+        self._is_over = True
+        if self._is_answering:
+            self.cycle.disconnected = True  # the application waits for a body that does not come
+            self.cycle.message_event.set()
+        self._send(error_reply(status, message, request_id=request_id), request_id)
+
+    def _send(self, reply: Reply, request_id: str) -> None:
+        """Sends the last answer, and hangs up when the client has had time to read it."""
         lines = [
-            b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+            b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode()),
             *(b"%s: %s" % header for header in reply.wire_headers(request_id, closes=True)),
         ]
         self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._start_clock(LINGER_SECONDS, self.transport.close)
 
 
-def answer_connections(metrics: Metrics) -> None:
+class BodyReader:
+    """Takes a body, and nothing else, from a parser that was given a head of our own."""
+
+    def __init__(self, connection: Connection, parser: httptools.HttpRequestParser) -> None:
+        """Takes whose body it is, and the parser of what follows."""
+        self._connection = connection
+        self._parser = parser
+        self._has_begun = False
+
+    def on_message_begin(self) -> None:
+        """Our head begins, or a request behind the body."""
+        if self._has_begun:
+            self._connection.end_with_answer()
+            raise PipelinedError
+        self._has_begun = True
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body was read."""
+        self._connection.on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The last byte of the body was read."""
+        self._connection.on_message_complete()
+        self._connection.parser = self._parser
+
+
+def install_protocol(metrics: Metrics) -> None:
     """Lets uvicorn make such connections; BentoML, which starts it, has no setting for it."""
     HTTP_PROTOCOLS["auto"] = partial(Connection, metrics=metrics)  # type: ignore[assignment]

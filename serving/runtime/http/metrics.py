@@ -87,6 +87,10 @@ class Metrics:
         self.requests.labels(route, status).inc()
         self.seconds.labels(route).observe(seconds)
 
+    def count_refusal(self, status: int) -> None:
+        """Counts what came on a connection and was no request."""
+        self.requests.labels(OTHER, status).inc()
+
     def count_answer(self, answer: Answer) -> None:
         """Counts what the model said to a request."""
         told = answer.numbers if answer.probabilities is None else answer.numbers.max(axis=1)
