@@ -1,7 +1,7 @@
 """Our service in trouble: too many requests, a killed worker, and 100,000 requests in a row.
 
-Run it with ``python -m benchmarks.endurance [--repeats 5]``. A refusal is timed while one request
-more than the service takes is sent by another client; a kill until the service answers again.
+Run it with ``python -m benchmarks.endurance [--repeats 5]``. Refusals are timed while one client
+holds the only request that the service takes and 16 others ask; a kill until it answers again.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.load import request_bytes, run_load
+from benchmarks.load import Load, request_bytes, run_load
+from benchmarks.servers import ServerError
 from benchmarks.subjects import Data, Subject, rows_subject
 from benchmarks.tables import Row, median_and_range, table, verdict
 from serving.release.probe import HOST, Service, serve_bento
@@ -25,6 +26,7 @@ from serving.release.probe import HOST, Service, serve_bento
 REQUESTS, WARM_UP = 100_000, 10_000
 REFUSAL_MS, REPLACED_SECONDS, GROWTH = 50.0, 5.0, 1.05
 SECONDS, POLL_SECONDS, STEADY_SECONDS = 2.0, 0.01, 2.0
+PATIENCE_SECONDS = 60
 WORKER = "_bentoml_impl.worker.service"
 PATH = "/predict"
 
@@ -47,11 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _refusals(subject: Subject, *, repeats: int) -> Row:
     request = _request(subject.cases[0].data)
     times = []
-    with _served(subject, MAX_CONCURRENCY="1") as service, _held(service, request):
+    settings = {"MAX_CONCURRENCY": "1", "BODY_SECONDS": "3600"}
+    with _served(subject, **settings) as service, _held(service, request):
         for _ in range(repeats):
-            load = run_load((HOST, service.port), request, clients=16, seconds=SECONDS)
-            if set(load.statuses) != {503}:
-                raise RuntimeError(f"not all were refused: {load.statuses}")
+            load = _answered(service, request, status=503)
             times.append(1000 * load.percentile(99))
     target = f"{REFUSAL_MS:g}: {verdict(max(times), REFUSAL_MS)}"
     return ("a request too many is refused, p99 ms, 16 clients", *median_and_range(times), target)
@@ -78,6 +79,8 @@ def _seconds_to_replace(service: Service) -> float:
     os.kill(_worker(service).pid, signal.SIGKILL)
     begin = time.perf_counter()
     while not service.is_ready():
+        if time.perf_counter() - begin > PATIENCE_SECONDS:
+            raise ServerError(f"no worker answers {PATIENCE_SECONDS} s after the kill")
         time.sleep(POLL_SECONDS)
     return time.perf_counter() - begin
 
@@ -98,9 +101,20 @@ def _send(service: Service, subject: Subject, *, least: int) -> None:
     wrong = {name: ["warm"] for name in right}
     answered = 0
     while answered < least:
-        for data in (right, wrong):
-            load = run_load((HOST, service.port), _request(data), clients=16, seconds=SECONDS)
-            answered += len(load.latencies)
+        for data, status in ((right, 200), (wrong, 422)):
+            answered += len(_answered(service, _request(data), status=status).latencies)
+
+
+def _answered(service: Service, request: bytes, *, status: int) -> Load:
+    """A load of 16 clients whose every request has this status.
+
+    Raises:
+        ServerError: One has another, or no answer.
+    """
+    load = run_load((HOST, service.port), request, clients=16, seconds=SECONDS)
+    if set(load.statuses) != {status} or load.errors:
+        raise ServerError(f"not all got {status}: {load.statuses}, {load.errors} without an answer")
+    return load
 
 
 def _request(data: Data) -> bytes:

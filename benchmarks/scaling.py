@@ -76,8 +76,7 @@ def _measure(
     with served(start, port=port, home=subject.home, cores=cores) as server, ExitStack() as stack:
         processes = _await_workers(server, workers)
         try:
-            for process, core in zip(processes, cores, strict=False):
-                stack.enter_context(limited(process, core=core, share=SHARE))
+            _hold(processes, cores, stack)
             method = HELD
         except QuotaError:
             stack.close()  # those that are held already would be measured beside free ones
@@ -91,6 +90,13 @@ def _measure(
     shares = tuple(one / sum(spent) for one in spent)
     per_second = workers * len(load.latencies) / sum(spent) if method == COMPUTED else load.rate
     return per_second, shares, method
+
+
+def _hold(processes: Sequence[psutil.Process], cores: Sequence[int], stack: ExitStack) -> None:
+    if len(cores) < len(processes):
+        raise QuotaError(f"{len(processes)} workers need a core each, but may use {len(cores)}")
+    for process, core in zip(processes, cores, strict=False):
+        stack.enter_context(limited(process, core=core, share=SHARE))
 
 
 def _cpu_seconds(processes: Sequence[psutil.Process]) -> Iterator[float]:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.scaling import Scaling, measure_scaling
 from benchmarks.serving_rounds import Figures, Machine, Round, measure_round
-from benchmarks.serving_tables import generator_line, own_table, process_table, speed_table
+from benchmarks.serving_tables import generator_lines, own_table, process_table, speed_table
 from benchmarks.subjects import Subject, forecast_subject, rows_subject
 from serving.runtime.errors import MLAssetsError
 
@@ -107,7 +107,7 @@ def _told(
 def _print(rounds: Mapping[str, Sequence[Round]], scalings: Sequence[Scaling]) -> None:
     if rounds:
         print(*speed_table(rounds), *process_table(rounds), sep="\n")
-    print(*own_table(rounds, scalings), generator_line(rounds), sep="\n", flush=True)
+    print(*own_table(rounds, scalings), *generator_lines(rounds), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -133,17 +133,16 @@ def _scaling(scalings: Sequence[Scaling]) -> Iterator[Row]:
     yield ("  % of the work on the busier one", *median_and_range(busiest, digits=0), "")
 
 
-def generator_line(rounds: Rounds) -> str:
+def generator_lines(rounds: Rounds) -> Iterator[str]:
     """How busy the load generator was at most: near 100% it, not the server, would be measured."""
-    loads = (
-        timing.load
-        for of_model in rounds.values()
-        for one in of_model
-        for figures in one.values()
-        for timing in figures.timings.values()
-    )
-    share = max((load.cpu_seconds / load.seconds for load in loads), default=0.0)
-    return f"the load generator computed for at most {share:.0%} of a load's time"
+    measured = [
+        figures for of_model in rounds.values() for one in of_model for figures in one.values()
+    ]
+    loads = [timing.load for figures in measured for timing in figures.timings.values()]
+    loads += [figures.paced for figures in measured if figures.paced]
+    if loads:
+        share = max(load.cpu_seconds / load.seconds for load in loads)
+        yield f"the load generator computed for at most {share:.0%} of a load's time"
 
 
 def _below(value: float, limit: float | None, text: str) -> str:

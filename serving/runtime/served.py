@@ -41,6 +41,11 @@ class ServedModel:
         """Which model it is, as answers tell it."""
         return {"name": self.model.manifest.name, "version": self.version}
 
+    @property
+    def health(self) -> Mapping[str, object]:
+        """Which model it is, to its last byte."""
+        return {"status": "ok", "model": {**self.identity, "digest": self.model.digest}}
+
     def predict(self, data: Columns) -> Answer:
         """What the model says to a request's columns.
 

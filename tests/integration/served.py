@@ -61,9 +61,3 @@ def post(connection: HTTPConnection, content: Any, path: str = "/predict") -> tu
 def get(connection: HTTPConnection, path: str) -> str:
     connection.request("GET", path)
     return connection.getresponse().read().decode()
-
-
-def figure(metrics: str, name: str) -> float:
-    """The sum of the figures whose series begin with ``name``."""
-    lines = (line for line in metrics.splitlines() if line.startswith(name))
-    return sum(float(line.rpartition(" ")[2]) for line in lines)

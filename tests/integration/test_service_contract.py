@@ -12,7 +12,8 @@ import pytest
 from serving.release.packaging import build_bento
 from serving.release.probe import HOST, Service, serve_bento
 from serving.runtime.model import Model
-from tests.integration.served import connect, figure
+from tests.integration.served import connect
+from tests.unit.http_cases import figure
 from tests.unit.request_cases import write_classifier, write_forecaster, write_regressor
 from tests.unit.store_cases import FeatureServer, playing
 

@@ -20,11 +20,11 @@ from tests.integration.served import (
     Packaged,
     await_that,
     connect,
-    figure,
     get,
     post,
     workers,
 )
+from tests.unit.http_cases import figure
 
 CLIENTS = 6
 

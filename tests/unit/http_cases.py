@@ -40,6 +40,12 @@ class Client:
         return httpx.AsyncClient(transport=transport, base_url="http://service")
 
 
+def figure(metrics: str, series: str) -> float:
+    """The sum of the figures whose series begin so."""
+    lines = (line for line in metrics.splitlines() if line.startswith(series))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
 def client_of(model: Model, environment: Mapping[str, str] | None = None) -> Client:
     """A client of a model's service, whose settings are those of an environment."""
     settings = ServiceSettings.read(environment or {})

@@ -3,7 +3,7 @@
 import pytest
 
 from serving.runtime.model import Model
-from tests.unit.http_cases import Client, client_of
+from tests.unit.http_cases import Client, client_of, figure
 from tests.unit.request_cases import forecasts, history, with_value
 
 
@@ -49,8 +49,7 @@ def test_the_card_tells_what_was_measured_and_what_is_expected(client: Client) -
 
 def line(client: Client, name: str) -> float:
     """A figure of `/metrics`."""
-    lines = client.get("/metrics").text.splitlines()
-    return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith(name))
+    return figure(client.get("/metrics").text, name)
 
 
 def test_requests_errors_rows_and_predictions_are_counted(

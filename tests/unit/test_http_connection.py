@@ -15,7 +15,7 @@ from serving.runtime.http.application import Application
 from serving.runtime.http.connection import MAX_HEAD_BYTES, Connection
 from serving.runtime.http.exchange import Receive, Reply, Scope, Send
 from serving.runtime.model import Model
-from tests.unit.http_cases import client_of
+from tests.unit.http_cases import client_of, figure
 from tests.unit.request_cases import write_classifier
 
 HOST = "127.0.0.1"
@@ -127,9 +127,8 @@ def told(application: Application, *parts: bytes) -> list[tuple[int, bytes]]:
     return asyncio.run(tell())
 
 
-def figure(application: Application, series: str) -> float:
-    lines = application.metrics.text().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(series))
+def counted(application: Application, series: str) -> float:
+    return figure(application.metrics.text().decode(), series)
 
 
 def filler(size: int) -> bytes:
@@ -181,8 +180,8 @@ def test_what_is_no_body_is_not_read_on_and_on(
 def test_what_is_no_http_is_told_so_and_counted(application: Application, sent: bytes) -> None:
     ((status, body),) = told(application, sent)
     assert (status, {*json.loads(body)}) == (400, {"error", "request_id"})
-    assert figure(application, 'http_requests_total{route="other",status="400"}') == 1
-    assert figure(application, 'http_request_duration_seconds_count{route="other"}') == 0
+    assert counted(application, 'http_requests_total{route="other",status="400"}') == 1
+    assert counted(application, 'http_request_duration_seconds_count{route="other"}') == 0
 
 
 @pytest.mark.usefixtures("_brief")
@@ -292,7 +291,7 @@ def test_a_request_that_others_follow_is_answered_and_is_the_last(
 def test_a_broken_body_takes_no_place_in_the_service(application: Application) -> None:
     ((status, _),) = told(application, CHUNKED + b"1\r\n{\r\n", b"xyz\r\n")
     assert status == 400
-    assert figure(application, "http_requests_in_progress") == 0
+    assert counted(application, "http_requests_in_progress") == 0
 
 
 @pytest.mark.parametrize(

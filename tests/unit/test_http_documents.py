@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from serving.runtime.http.pages import FILES
 from serving.runtime.model import Model
@@ -59,6 +60,27 @@ def test_the_example_of_an_error_names_the_field(client: Client) -> None:
     example = answer_example(predict(client), 422)
     assert "expected a finite number" in example["error"]
     assert example["fields"][0]["path"].startswith("/data/")
+
+
+@pytest.mark.parametrize("path", ["/model", "/health", "/livez", "/readyz"])
+def test_what_tells_about_the_service_is_answered_as_its_example(client: Client, path: str) -> None:
+    operation = client.get("/docs.json").json()["paths"][path]["get"]
+    assert client.get(path).json() == answer_example(operation, 200)
+
+
+def test_the_examples_of_answers_fit_their_schemas(client: Client) -> None:
+    document = client.get("/docs.json").json()
+    contents = [
+        response["content"]["application/json"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        for response in operation["responses"].values()
+        if "application/json" in response["content"]
+    ]
+    assert len(contents) > 50
+    for content in contents:
+        schema = {**content["schema"], "components": document["components"]}
+        Draft202012Validator(schema).validate(content["example"])
 
 
 def test_the_document_names_limits_and_whom_to_ask(client: Client) -> None:

@@ -45,10 +45,6 @@ class Connection:
     def give(self, body: bytes, *, more: bool = False) -> None:
         self.body.put_nowait({"type": "http.request", "body": body, "more_body": more})
 
-    @property
-    def answer(self) -> Any:
-        return json.loads(self.sent[1]["body"])
-
 
 BODY = json.dumps({"data": {"length": [1.0], "width": [2.0]}}).encode()
 LARGE = BODY + b" " * LARGE_BODY

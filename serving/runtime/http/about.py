@@ -13,6 +13,7 @@ from serving.runtime.served import ServedModel
 
 Check = Callable[[], Awaitable[bool]]
 
+ALIVE, READY = {"status": "alive"}, {"status": "ready"}
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -61,18 +62,17 @@ class AboutRoutes:
         }
 
     async def _health(self, _exchange: Exchange) -> Reply:
-        model = {**self._served.identity, "digest": self._served.model.digest}
-        return Reply.of({"status": "ok", "model": model})
+        return Reply.of(self._served.health)
 
     async def _livez(self, _exchange: Exchange) -> Reply:
-        return Reply.of({"status": "alive"})
+        return Reply.of(ALIVE)
 
     async def _readyz(self, _exchange: Exchange) -> Reply:
         if self._drain.has_begun:
             raise _not_ready("the service is about to end")
         if self._store_answers is not None and not await self._store_answers():
             raise _not_ready("the feature store does not answer")
-        return Reply.of({"status": "ready"})
+        return Reply.of(READY)
 
     async def _tell_metrics(self, _exchange: Exchange) -> Reply:
         return Reply(200, self._metrics.text(), media_type=PROMETHEUS_TYPE)

@@ -87,7 +87,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens; or starts and ends with the server."""
         if scope["type"] != "http":
-            await self._live(scope, receive, send)
+            await self._live(receive, send)
             return
         started = time.perf_counter()
         exchange = Exchange(scope, receive)
@@ -103,10 +103,7 @@ class Application:
         self.metrics.count_request(name, status=status, seconds=seconds)
         logs.log_request(exchange, route=name, status=status, seconds=seconds)
 
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await send({"type": "websocket.close"})
-            return
+    async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self.drain.follow_signals()
         await send({"type": "lifespan.startup.complete"})

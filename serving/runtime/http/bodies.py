@@ -71,7 +71,7 @@ def read_json(body: bytes) -> object:
 
     def unique(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
         fields = dict(pairs)
-        if len(fields) == len(pairs):
+        if len(fields) == len(pairs) or len(repeated) == TOLD:
             return fields
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         repeated.append(_Repeated(fields, twice=twice))
@@ -81,7 +81,6 @@ def read_json(body: bytes) -> object:
         raise HttpError(400, "the body is empty; send JSON")
     try:
         content: object = _loads(body, unique)
-        places = [next(_places(content, one), ()) for one in repeated[:TOLD]]
     except ValueError as error:
         raise HttpError(400, f"the body is not JSON: {error}") from error
     except RecursionError as error:
@@ -93,7 +92,7 @@ def read_json(body: bytes) -> object:
                     f"{reprlib.repr(one.twice)} stands there more than once; name it once",
                     path=pointer(*place),
                 )
-                for one, place in zip(repeated, places, strict=False)
+                for one, place in zip(repeated, _places(content, repeated), strict=True)
             )
         )
     return content
@@ -108,14 +107,17 @@ def _loads(body: bytes, unique: Hook) -> object:
         return json.loads(body, object_pairs_hook=unique, parse_int=float)
 
 
-def _places(content: object, wanted: _Repeated, *above: str | int) -> Iterator[Place]:
-    """Where the field stands that an object repeats."""
-    if content is wanted:
-        yield (*above, wanted.twice)
-    parts = enumerate(content) if isinstance(content, list) else ()
-    fields = content.items() if isinstance(content, dict) else ()
-    for name, part in (*parts, *fields):
-        yield from _places(part, wanted, *above, name)
+def _places(content: object, repeated: Sequence[_Repeated]) -> Iterator[Place]:
+    """Where the fields stand that objects repeat; the body as a whole for what it dropped."""
+    places: dict[int, Place] = {}
+    left: list[tuple[object, Place]] = [(content, ())]
+    while left:
+        part, place = left.pop()
+        if isinstance(part, _Repeated):
+            places[id(part)] = (*place, part.twice)
+        within = part.items() if isinstance(part, dict) else enumerate(cast(list[object], part))
+        left += ((value, (*place, at)) for at, value in within if isinstance(value, list | dict))
+    return (places.get(id(one), ()) for one in repeated)
 
 
 def read_columns(body: bytes) -> Body:

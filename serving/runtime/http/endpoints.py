@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 LARGE_BODY = 50_000
-"""Bytes from which on a request is computed on a thread, so that others get their answer."""
+"""Bytes of a body from which on it is computed on a thread, so that others get their answer."""
 LARGE_LIST = 5_000
 """The same for a body that lists entities, of which each has many features."""
 
@@ -71,10 +71,9 @@ class PredictionRoutes:
         return await self._answer_body(exchange, read=read, tell=tell_predictions)
 
     async def _predict_online(self, exchange: Exchange) -> Reply:
-        body = await self._online.read_body(exchange)
-        is_large = len(body) > LARGE_LIST
-        with self._large.one() if is_large else nullcontext():
-            run = self._in_thread if is_large else _here
+        with self._slot(exchange, large=LARGE_LIST):
+            body = await self._online.read_body(exchange)
+            run = self._in_thread if len(body) > LARGE_LIST else _here
             request = await run(self._online.read_request, exchange, body)
             rows = await self._online.ask(request)
             return await run(self._answer_online, request, rows)
@@ -85,9 +84,8 @@ class PredictionRoutes:
         return self._reply(question, numbers, self._served.content)
 
     async def _answer_body(self, exchange: Exchange, *, read: Reader, tell: Teller) -> Reply:
-        settings, length = self._settings, exchange.declared_length
-        is_small = length is not None and length <= LARGE_BODY
-        with nullcontext() if is_small else self._large.one():
+        settings = self._settings
+        with self._slot(exchange, large=LARGE_BODY):
             body = await exchange.read_body(
                 most=settings.max_body_bytes, seconds=settings.body_seconds
             )
@@ -95,6 +93,11 @@ class PredictionRoutes:
                 return await self._in_thread(self._answer_large, exchange, body, read, tell)
         question = self._read_question(exchange, read(body))
         return self._reply(question, await self._batcher.predict(question.features), tell)
+
+    def _slot(self, exchange: Exchange, *, large: int) -> AbstractContextManager[None]:
+        """A place for a request that is large, or does not say how large it is."""
+        length = exchange.declared_length
+        return self._large.one() if length is None or length > large else nullcontext()
 
     async def _in_thread(
         self, function: Callable[P, Result], *given: P.args, **named: P.kwargs

@@ -82,11 +82,11 @@ class Reply:
 
 
 def json_bytes(content: object) -> bytes:
-    """JSON in UTF-8; pydantic writes numbers several times as fast as Python does."""
+    """JSON in UTF-8, null for what is not finite; pydantic writes it faster than Python does."""
     try:
         return to_json(content, inf_nan_mode="null")
     except PydanticSerializationError:  # halves of surrogate pairs, which only escapes can tell
-        return json.dumps(content, separators=(",", ":")).encode()
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 def error_reply(

@@ -4,6 +4,7 @@ Another metric is one line in `Metrics`, and one where it is counted.
 """
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -146,4 +147,5 @@ def forget_dead_workers() -> None:
     for path in Path(os.environ[DIRECTORY]).glob("gauge_live*_*.db"):
         process = int(path.stem.rpartition("_")[2])
         if not psutil.pid_exists(process):
-            mark_process_dead(process)  # type: ignore[no-untyped-call]
+            with suppress(FileNotFoundError):  # another worker has just done so
+                mark_process_dead(process)  # type: ignore[no-untyped-call]

@@ -5,21 +5,28 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from serving.runtime.errors import RequestError
 from serving.runtime.example import example_columns
+from serving.runtime.http.about import ALIVE, READY
 from serving.runtime.http.exchange import JSON_TYPE, error_content
-from serving.runtime.http.invocations import CSV_TYPE
+from serving.runtime.http.invocations import CSV_TYPE, tell_predictions
 from serving.runtime.http.layouts import ColumnsLayout
 from serving.runtime.http.schemas import (
     ERROR,
     Schema,
     answer_schema,
+    card_schema,
     feast_schema,
+    health_schema,
     invocations_schema,
     predictions_schema,
     request_schema,
+    status_schema,
 )
 from serving.runtime.manifest import ModelManifest
+from serving.runtime.predict import Question, read_question, tell_answer
 from serving.runtime.request import Columns
 from serving.runtime.served import ServedModel
 from serving.runtime.settings import ServiceSettings
@@ -31,29 +38,35 @@ REASONS = {
     401: "The service asks for a key.",
     403: "The key is not one of this service's.",
     404: "The service does not ask a feature store; the error says how to switch that on.",
-    408: "The body took too long to arrive.",
+    405: "The address takes another method.",
+    408: "The request took too long to arrive.",
     413: "The body is too large.",
     415: "The content type is none of those that are taken.",
     422: "Fields of the body are wrong; each of them is named.",
+    431: "The headers are too large.",
     500: "The service failed; its operator finds the request_id in the logs.",
     503: "The service can't answer now; try again after the seconds in Retry-After.",
 }
-OF_BODIES = (400, 408, 413, 415, 422, 500, 503)
+OF_HEADS = (405, 408, 431)
+OF_BODIES = (400, *OF_HEADS, 413, 415, 422, 500, 503)
 OF_KEYS = (401, 403)
 REFUSED = 422
 
 REQUEST_ID = "4f1f0a2b9c3d5e6f"
 
-_FEAST_EXAMPLE = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
+_FEAST_EXAMPLE: Mapping[str, Any] = {"time_point": "2024-01-09T00:00:00Z", "entities": [1, 2, 3]}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
-def openapi_document(served: ServedModel, settings: ServiceSettings, *, contact: str) -> Object:
+def openapi_document(
+    served: ServedModel, settings: ServiceSettings, *, card: Object, contact: str
+) -> Object:
     """The document.
 
     Args:
         served: The model that answers.
         settings: What whoever runs the service has set.
+        card: The model card.
         contact: Whom to ask for help: a URL, a mail address or a name.
     """
     components: dict[str, Any] = {"schemas": {"Error": ERROR}}
@@ -68,7 +81,7 @@ def openapi_document(served: ServedModel, settings: ServiceSettings, *, contact:
             "contact": _contact(contact),
         },
         "servers": [{"url": "."}],
-        "paths": _paths(served, settings),
+        "paths": _paths(served, settings, card=card),
         "components": components,
     }
 
@@ -103,16 +116,22 @@ def _task(manifest: ModelManifest) -> str:
     )
 
 
-def _paths(served: ServedModel, settings: ServiceSettings) -> Object:
+def _paths(served: ServedModel, settings: ServiceSettings, *, card: Object) -> Object:
     keys = OF_KEYS if settings.api_keys_file else ()
+    health = _content(health_schema(), example=served.health)
+    alive, ready = (_content(status_schema(one), example=one) for one in (ALIVE, READY))
+    about = {
+        "/model": ("The model card", _content(card_schema(), example=card), keys),
+        "/metrics": ("What Prometheus reads", _TEXT, keys),
+        "/health": ("Which model answers", health, ()),
+        "/livez": ("Whether the service lives", alive, ()),
+        "/readyz": ("Whether it takes requests", ready, (503,)),
+    }
     return {
         **_predictions(served, settings, keys=keys),
-        "/model": {"get": _operation("The model card", answer=_content(), errors=keys)},
-        "/metrics": {"get": _operation("What Prometheus reads", answer=_TEXT, errors=keys)},
-        "/health": {"get": _operation("Which model answers", answer=_content())},
-        "/livez": {"get": _operation("Whether the service lives", answer=_content())},
-        "/readyz": {
-            "get": _operation("Whether it takes requests", answer=_content(), errors=[503])
+        **{
+            path: {"get": _operation(summary, answer=answer, errors=(*errors, *OF_HEADS))}
+            for path, (summary, answer, errors) in about.items()
         },
     }
 
@@ -120,8 +139,8 @@ def _paths(served: ServedModel, settings: ServiceSettings) -> Object:
 def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequence[int]) -> Object:
     manifest, most = served.model.manifest, settings.max_rows
     columns = example_columns(manifest)
-    answer = served.answer(columns)
-    answered = _content(answer_schema(manifest), example=answer)
+    answer = served.predict(columns)
+    answered = _content(answer_schema(manifest), example=served.content(answer))
     predict = _operation(
         "Predict from the columns of a request",
         body=_content(request_schema(manifest, max_rows=most), example={"data": columns}),
@@ -133,7 +152,7 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     feast = _operation(
         "Predict from the features in Feast's online store" + ("" if is_on else " (switched off)"),
         body=_content(feast_schema(max_rows=most), example=_FEAST_EXAMPLE),
-        answer=_content(answer_schema(manifest)),
+        answer=_content(answer_schema(manifest), example=_feast_answer(served, columns)),
         errors=(*OF_BODIES, 404, *keys),
     )
     invocations = _operation(
@@ -142,7 +161,7 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
             **_content(invocations_schema(), example=_split(columns)),
             CSV_TYPE: {"schema": {"type": "string"}, "example": _csv(columns)},
         },
-        answer=_content(predictions_schema(manifest)),
+        answer=_content(predictions_schema(manifest), example=tell_predictions(answer)),
         errors=(*OF_BODIES, *keys),
     )
     return {
@@ -150,6 +169,16 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
         "/predict/feast": {"post": feast},
         "/invocations": {"post": invocations},
     }
+
+
+def _feast_answer(served: ServedModel, columns: Columns) -> Object:
+    """What entities are answered whose features are those of the example."""
+    model, entities = served.model, [*map(str, _FEAST_EXAMPLE["entities"])]
+    features = read_question(model, columns).features[:1].repeat(len(entities), axis=0)
+    time = np.datetime64(_FEAST_EXAMPLE["time_point"].removesuffix("Z"), "s")
+    origins = np.repeat(time, len(entities))
+    question = Question(features, entities=entities, origins=origins)
+    return served.content(tell_answer(model, question, model.predict(features)))
 
 
 def _split(columns: Columns) -> Object:

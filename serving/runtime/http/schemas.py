@@ -26,6 +26,10 @@ ENTITY: Schema = {
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
 
+TEXT: Schema = {"type": "string"}
+IDENTITY: Mapping[str, Schema] = {"name": TEXT, "version": TEXT}
+DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "sha256."}
+
 ERROR: Schema = {
     "type": "object",
     "properties": {
@@ -70,8 +74,8 @@ def request_schema(manifest: ModelManifest, *, max_rows: int) -> Schema:
 
 def answer_schema(manifest: ModelManifest) -> Schema:
     """What `/predict` answers."""
-    model = _object({"name": {"type": "string"}, "version": {"type": "string"}})
-    parts: dict[str, Schema] = {"model": model, "predictions": _list(prediction_schema(manifest))}
+    predictions = _list(prediction_schema(manifest))
+    parts: dict[str, Schema] = {"model": _object(IDENTITY), "predictions": predictions}
     if manifest.classes:
         shares = {name: _list({"type": "number"}) for name in manifest.classes}
         parts["probabilities"] = {
@@ -114,6 +118,41 @@ def _required(manifest: ModelManifest) -> tuple[str, ...]:
     if manifest.forecast is None:
         return tuple(manifest.feature_names)
     return (manifest.timestamp_column, *manifest.columns.numeric)
+
+
+def health_schema() -> Schema:
+    """What `/health` answers."""
+    return _object({"status": {"const": "ok"}, "model": _object({**IDENTITY, "digest": DIGEST})})
+
+
+def status_schema(content: Mapping[str, str]) -> Schema:
+    """An answer that is always the same."""
+    return _object({name: {"const": value} for name, value in content.items()})
+
+
+def card_schema() -> Schema:
+    """What `/model` answers."""
+    ranges = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    column = _object({"name": TEXT, "training_range": ranges})
+    return _object(
+        {
+            "model": _object(IDENTITY),
+            "digest": DIGEST,
+            "task": TEXT,
+            "estimator": TEXT,
+            "data_version": TEXT,
+            "training": {"type": ["object", "null"], "description": "Rows, first and last time."},
+            "metrics": {"type": "object", "additionalProperties": {"type": ["number", "null"]}},
+            "target": column,
+            "classes": {"type": ["array", "null"], "items": TEXT},
+            "inputs": _list(column),
+            "features": _list(TEXT),
+            "forecast": {"type": ["object", "null"], "description": "Step, horizon, lookback."},
+            "timezone": TEXT,
+            "limits": {"type": "object", "additionalProperties": {"type": "number"}},
+            "support_contact": {"type": ["string", "null"]},
+        }
+    )
 
 
 def _object(properties: Mapping[str, Schema], *, required: list[str] | None = None) -> Schema:

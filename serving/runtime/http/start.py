@@ -62,7 +62,7 @@ def create_application(
     drain = Drain(seconds=settings.drain_seconds)
     card = model_card(served, notes, settings)
     contact = support_contact(notes, settings) or UNKNOWN
-    document = openapi_document(served, settings, contact=contact)
+    document = openapi_document(served, settings, card=card, contact=contact)
     store = store_of(settings)
     about = AboutRoutes(
         served,
