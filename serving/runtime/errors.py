@@ -46,6 +46,10 @@ class Problem:
     row: int | None = None
 
 
+TOLD = 20
+"""How many mistakes of one kind are named."""
+
+
 class RequestError(MLAssetsError):
     """A request to the service whose content is wrong; the message names the field.
 
@@ -55,8 +59,9 @@ class RequestError(MLAssetsError):
 
     def __init__(self, *problems: Problem | str) -> None:
         found = [Problem(one) if isinstance(one, str) else one for one in problems]
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        super().__init__(found[0].message + more)
+        others = len(found) - 1
+        told = f" (and {others if others < TOLD - 1 else 'many'} more)" if others else ""
+        super().__init__(found[0].message + told)
         self.problems = tuple(found)
 
 

@@ -25,13 +25,13 @@ from serving.runtime.errors import HistoryError
 from serving.runtime.spec import ForecastSpec
 from serving.runtime.timestamps import Times, parse_timestamps
 
-__all__ = ["Series", "Times", "Values", "parse_timestamps", "regularise"]
+__all__ = ["LARGEST_READING", "Series", "Times", "Values", "parse_timestamps", "regularise"]
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 # Features are float32, and the difference of two readings has to fit too.
-_LARGEST = 1e38
+LARGEST_READING = 1e38
 # A grid may be mostly gaps, but two readings centuries apart must not fill the memory.
 _FREE_STEPS, _STEPS_PER_READING = 100_000, 100
 
@@ -103,7 +103,10 @@ def _check_rows(times: Times, readings: Values, *, forecast: ForecastSpec, entit
     off_grid = (times - times[0]).astype(np.int64) % forecast.step_seconds != 0
     reject(off_grid, f"not a whole number of steps of {forecast.step} after the first reading")
     largest = np.fmax.reduce(np.abs(readings), axis=1, initial=0.0)
-    reject(largest > _LARGEST, f"a value is beyond {_LARGEST:g}; leave it empty if it is missing")
+    reject(
+        largest > LARGEST_READING,
+        f"a value is beyond {LARGEST_READING:g}; leave it empty if it is missing",
+    )
 
 
 def _check_length(steps: int, readings: int, *, forecast: ForecastSpec, entity: str) -> None:

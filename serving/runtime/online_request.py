@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from serving.runtime.errors import HistoryError, Problem, RequestError
-from serving.runtime.request import TOLD, Findings, identifiers, shown
+from serving.runtime.errors import TOLD, HistoryError, Problem, RequestError
+from serving.runtime.request import Findings, identifiers, shown
 from serving.runtime.timestamps import parse_timestamps
 
 TIME_POINT, ENTITIES = "time_point", "entities"

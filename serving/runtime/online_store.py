@@ -118,9 +118,10 @@ class OnlineStore:
         self._check: asyncio.Future[bool] | None = None
         self._checked_until = -math.inf
 
-    def __str__(self) -> str:
-        """The store's address without its path and credentials, for messages."""
-        return f"the feature store at {self._url.scheme}://{self._url.host}:{self._url.port}"
+    @property
+    def address(self) -> str:
+        """Where it is, without path and credentials: for the operator's log, not for clients."""
+        return f"{self._url.scheme}://{self._url.host}:{self._url.port}"
 
     async def is_reachable(self) -> bool:
         """Whether the server answers, and says that it is well.
@@ -155,16 +156,18 @@ class OnlineStore:
         response = await self._ask("POST", "get-online-features", question)
         if response.status_code == httpx.codes.NOT_FOUND and _UNKNOWN_SERVICE in response.text:
             raise StoreError(
-                f"{self} has no feature service {service!r}: the features of this version of the "
-                "model were not applied there"
+                f"the feature store has no feature service {service!r}: the features of this "
+                "version of the model were not applied there"
             )
         if response.status_code != httpx.codes.OK:
-            raise StoreError(f"{self} answers with status {response.status_code}")
+            raise StoreError(f"the feature store answers with status {response.status_code}")
         read = partial(OnlineRows.read, response.content, entities=len(entities), names=names)
         try:
             return await asyncio.to_thread(read) if len(response.content) > LARGE_ANSWER else read()
         except (ValueError, HistoryError) as error:
-            raise StoreError(f"{self} gives an answer of no use: {_told(error)}") from error
+            raise StoreError(
+                f"the feature store gives an answer of no use: {_told(error)}"
+            ) from error
 
     async def close(self) -> None:
         """Hangs up."""
@@ -177,11 +180,15 @@ class OnlineStore:
             async with asyncio.timeout(self._seconds):
                 return await self._opened().request(method, path, json=content)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise StoreError(f"{self} did not answer within {self._seconds:g} s") from error
+            raise StoreError(
+                f"the feature store did not answer within {self._seconds:g} s"
+            ) from error
         except httpx.ConnectError as error:
-            raise StoreError(f"{self} is out of reach") from error
+            raise StoreError("the feature store is out of reach") from error
         except httpx.HTTPError as error:
-            raise StoreError(f"{self} broke off its answer ({type(error).__name__})") from error
+            raise StoreError(
+                f"the feature store broke off its answer ({type(error).__name__})"
+            ) from error
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.runtime.errors import HistoryError, Problem, RequestError
-from serving.runtime.history import Series, Times, Values, parse_timestamps, regularise
+from serving.runtime.history import (
+    LARGEST_READING,
+    Series,
+    Times,
+    Values,
+    parse_timestamps,
+    regularise,
+)
 from serving.runtime.request import (
     Columns,
     Findings,
@@ -63,7 +70,7 @@ def recent_history(
     with findings.gathered():
         times = _times(timestamp, data, timezone=timezone)
     with findings.gathered():
-        values = number_rows(data, columns.numeric)
+        values = number_rows(data, columns.numeric, largest=LARGEST_READING)
     with findings.gathered():
         groups = _rows_by_entity(data, column=columns.entity)
     findings.tell()

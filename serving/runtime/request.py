@@ -14,14 +14,12 @@ from types import NoneType
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.runtime.errors import Problem, RequestError
+from serving.runtime.errors import TOLD, Problem, RequestError
 
 Columns = Mapping[str, Sequence[object]]
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest magnitude of a number in a request."""
-TOLD = 20
-"""How many wrong values of one column are named."""
 LISTED = 50
 """How many columns a message lists, and how many unknown ones are named."""
 
@@ -109,7 +107,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def number_rows(
-    data: Columns, names: Sequence[str], *, complete: bool = False
+    data: Columns, names: Sequence[str], *, complete: bool = False, largest: float = LARGEST
 ) -> NDArray[np.float64]:
     """Reads columns of numbers.
 
@@ -117,12 +115,13 @@ def number_rows(
         data: Lists of equal length by column name: numbers, ``None`` where one is missing.
         names: The p columns to read.
         complete: Whether none may be missing.
+        largest: The largest magnitude of a number.
 
     Returns:
         The numbers, shape (n, p), NaN where one is missing.
 
     Raises:
-        RequestError: Values are anything else, not finite, or too large for float32.
+        RequestError: Values are anything else, not finite, or too large.
     """
     columns = [data[name] for name in names]
     kinds = set(map(type, chain.from_iterable(columns)))
@@ -132,22 +131,29 @@ def number_rows(
         except OverflowError:
             pass
         else:
-            unfit = np.argwhere(~(np.abs(numbers) <= LARGEST))
+            unfit = np.argwhere(~(np.abs(numbers) <= largest))
             if not len(unfit) or (
                 not complete and all(columns[column][row] is None for column, row in unfit.tolist())
             ):
                 return numbers.T
     raise RequestError(
-        *chain.from_iterable(_wrong_numbers(name, data[name], complete=complete) for name in names)
+        *chain.from_iterable(
+            _wrong_numbers(name, data[name], complete=complete, largest=largest) for name in names
+        )
     )
 
 
-def _wrong_numbers(name: str, values: Sequence[object], *, complete: bool) -> Iterator[Problem]:
-    expected = f"a finite number of at most {LARGEST:.1e}"
-    if complete:
-        expected += " in every row"
-        return _wrong_values(name, values, is_right=_is_number, expected=expected)
-    return _wrong_values(name, values, is_right=_is_number_or_null, expected=f"{expected} or null")
+def _wrong_numbers(
+    name: str, values: Sequence[object], *, complete: bool, largest: float
+) -> Iterator[Problem]:
+    expected = (
+        f"a finite number of at most {largest:.1e} {'in every row' if complete else 'or null'}"
+    )
+
+    def is_right(value: object) -> bool:
+        return _is_number(value, largest=largest) or (value is None and not complete)
+
+    return _wrong_values(name, values, is_right=is_right, expected=expected)
 
 
 def _wrong_values(
@@ -172,14 +178,10 @@ def shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else reprlib.repr(value)
 
 
-def _is_number_or_null(value: object) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_number(value: object) -> bool:
+def _is_number(value: object, *, largest: float) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) <= LARGEST
+    return abs(value) <= largest
 
 
 def texts(name: str, values: Sequence[object], *, expected: str) -> list[str]:

@@ -22,8 +22,10 @@ class VigilantArbiter(circus.Arbiter):
             watcher.hooks["after_reap"] = tell_death
 
 
-def tell_death(*, process_pid: int, exit_code: int, **_others: object) -> None:
-    """Logs that a worker has ended by itself; circus calls it for no other."""
+def tell_death(*, watcher: Any, process_pid: int, exit_code: int, **_others: object) -> None:
+    """Logs that a worker has ended by itself; circus tells of the others too."""
+    if watcher.is_stopping() or watcher.is_stopped():
+        return
     reason = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     _log.error("worker %d has died (%s); another takes its place", process_pid, reason)
 

@@ -111,6 +111,7 @@ def test_no_request_is_lost_when_the_service_is_told_to_stop(service: Service, a
             assert client.broken == 0
             assert all(found == (200, answer) for found in client.answers)
     assert service.process.wait(PATIENCE_SECONDS) == 0
+    assert '"level": "error"' not in service.log.read_text()
 
 
 @with_settings()
@@ -162,7 +163,8 @@ def test_a_killed_worker_gives_no_wrong_answer_and_is_replaced(
             assert post(connection, {"data": ROWS}) == (200, answer)
     assert all(found == (200, answer) for client in clients for found in client.answers)
     for worker in old:
-        assert f"worker {worker.pid} has died (signal 9)" in service.log.read_text()
+        told = f"worker {worker.pid} has died (signal 9)"
+        await_that(lambda told=told: told in service.log.read_text(), what=told)
 
 
 def kill(worker: psutil.Process) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from serving.runtime.http.pages import FILES
 from serving.runtime.model import Model
 from tests.unit.http_cases import Client, client_of
 from tests.unit.request_cases import write_classifier, write_forecaster, write_regressor
@@ -109,9 +108,7 @@ def test_every_route_but_the_documents_themselves_is_described(client: Client) -
     described = set(client.get("/docs.json").json()["paths"])
     told = client.get("/nothing").json()["error"].partition("there is ")[2]
     routes = set(told.partition("there is ")[2].split(", "))
-    assert routes - described == {"/", "/docs.json", "/docs/start.js"} | {
-        f"/docs/{name}" for name in FILES
-    }
+    assert routes - described == {"/", "/docs.json"}
 
 
 def test_the_page_asks_no_other_address(client: Client) -> None:

@@ -104,9 +104,26 @@ def test_other_charsets_and_compressed_bodies_are_refused(
     assert client.post("/predict", content=b"{}", headers=headers).status_code == 415
 
 
-def test_history_errors_are_answered_and_not_raised(client: Client) -> None:
+def test_a_reading_too_large_for_differences_is_told_with_its_place(client: Client) -> None:
     response = client.post("/predict", json={"data": with_value(history(), "OT", 29, 3e38)})
-    assert (response.status_code, "1e+38" in response.json()["error"]) == (422, True)
+    assert response.status_code == 422
+    (field,) = response.json()["fields"]
+    assert field["path"] == "/data/OT/29"
+    assert "at most 1.0e+38" in field["error"]
+
+
+def test_a_name_too_long_to_be_repeated_is_left_out(client: Client) -> None:
+    response = client.post("/predict", json={"data": {"x" * 1_000_000: [1]}})
+    assert response.status_code == 422
+    assert response.json()["fields"][0]["path"] == "/data"
+    assert len(response.content) < 5000
+
+
+def test_mistakes_that_were_not_counted_are_many(client: Client) -> None:
+    counts = {3: "(and 2 more)", 30: "(and many more)"}
+    for wrong, told in counts.items():
+        data = {**history(), "OT": ["warm"] * wrong + [1.0] * (30 - wrong)}
+        assert client.post("/predict", json={"data": data}).json()["error"].endswith(told)
 
 
 @pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "text/csv", ""])

@@ -180,7 +180,7 @@ D, W = "dataframe_split", ["length", "width"]
         ([], "", "the body must be an object with one of dataframe_split, dataframe_records"),
         ({"data": {"length": [1]}}, "", "must be an object with one of dataframe_split"),
         ({D: []}, f"/{D}", 'must be {"columns": [names...], "data": [[values...], ...]}, got []'),
-        ({D: {**SPLIT, "name": 1}}, f"/{D}/name", "has columns, data and index, and nothing else"),
+        ({D: {**SPLIT, "name": 1}}, f"/{D}/name", "is no part of a table"),
         (
             {D: {"data": [[1, 2]]}},
             f"/{D}/columns",

@@ -21,6 +21,7 @@ from serving.runtime.http.exchange import (
 )
 from serving.runtime.http.keys import ApiKeys
 from serving.runtime.http.metrics import OTHER, Metrics
+from serving.runtime.http.pages import FOLDER
 from serving.runtime.http.slots import Slots
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
@@ -134,7 +135,7 @@ class Application:
 
     def _checked(self, exchange: Exchange, route: Route | None) -> Route:
         if route is None:
-            known = ", ".join(self._routes)
+            known = ", ".join(path for path in self._routes if not path.startswith(FOLDER))
             raise HttpError(404, f"there is nothing at this address; there is {known}")
         if exchange.method not in route.methods:
             allowed = ", ".join(route.methods)

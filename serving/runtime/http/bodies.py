@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from serving.runtime.errors import RequestError
+from serving.runtime.errors import TOLD, RequestError
 from serving.runtime.http.exchange import JSON_TYPE, Exchange, HttpError
-from serving.runtime.http.layouts import ColumnsLayout, Layout, PlacedProblem, RecordLayout, pointer
-from serving.runtime.request import TOLD, Columns
+from serving.runtime.http.layouts import (
+    ColumnsLayout,
+    Layout,
+    Place,
+    PlacedProblem,
+    RecordLayout,
+    pointer,
+)
+from serving.runtime.request import Columns
 
-Place = tuple[str | int, ...]
 Hook = Callable[[list[tuple[str, object]]], Mapping[str, object]]
 
 
@@ -45,7 +51,7 @@ def check_content_type(exchange: Exchange, *, taken: Sequence[str] = (JSON_TYPE,
     for parameter in parameters:
         if parameter.replace('"', "") not in {"charset=utf-8", ""}:
             raise HttpError(
-                415, f"of a content type only the charset utf-8 is taken, got {parameter}"
+                415, f"beside the content type only charset=utf-8 is taken, got {parameter}"
             )
     return kind
 

@@ -38,7 +38,8 @@ class Connection(HttpToolsProtocol):
     before the answer to the first, and tells mistakes in plain text.
 
     Here a connection is in the hands of the application from the end of a request's headers to the
-    end of its answer. At all other times a clock runs for the client. A request that comes before
+    end of its answer. At all other times a clock runs for the client, uvicorn's own while nothing
+    comes after an answer, else one of ours. A request that comes before
     the answer to another is not read: that answer ends the connection.
     """
 
@@ -120,12 +121,6 @@ class Connection(HttpToolsProtocol):
 
     def _note_progress(self) -> None:
         self._head_bytes, self._has_progress = 0, True
-
-    def on_response_complete(self) -> None:
-        """A request was answered, maybe before its body was there."""
-        super().on_response_complete()
-        if self._is_in_body:
-            self._start_clock(HEAD_SECONDS, self._give_up)
 
     def _should_upgrade(self) -> bool:
         """Never to another protocol, above all to none that has no limits."""

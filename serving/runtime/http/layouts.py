@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 from serving.runtime.errors import Problem
+
+Place = tuple[str | int, ...]
+
+LONGEST = 200
+"""Letters of a name that a pointer repeats."""
 
 
 class Layout(Protocol):
@@ -145,8 +151,9 @@ def path_of(problem: Problem, layout: Layout) -> str:
 
 
 def pointer(*parts: str | int | None) -> str:
-    """The JSON pointer (RFC 6901) of nested fields; None is left out."""
-    escaped = (
-        str(part).replace("~", "~0").replace("/", "~1") for part in parts if part is not None
-    )
-    return "".join(f"/{part}" for part in escaped)
+    """The JSON pointer (RFC 6901) of nested fields; None is left out.
+
+    It ends before a name that is too long to be repeated.
+    """
+    names = takewhile(lambda name: len(name) <= LONGEST, (str(p) for p in parts if p is not None))
+    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from serving.runtime.feature_store import service_name
+from serving.runtime.http import logs
 from serving.runtime.http.bodies import check_content_type, read_json
 from serving.runtime.http.exchange import Exchange, HttpError
 from serving.runtime.http.layouts import BodyLayout
@@ -78,9 +79,11 @@ class OnlineQuestions:
         """
         manifest = self.served.model.manifest
         service = service_name(manifest.name, self.served.version)
+        store = self._opened()
         try:
-            return await self._opened().read(service, request.entities, manifest.feature_names)
+            return await store.read(service, request.entities, manifest.feature_names)
         except StoreError as error:
+            logs.service.warning("%s (%s)", error, store.address)
             headers = {"retry-after": str(STORE_RETRY_SECONDS)}
             raise HttpError(503, f"{error}; try again later", headers=headers) from error
 

@@ -111,7 +111,8 @@ def _task(manifest: ModelManifest) -> str:
     return (
         f"Forecasts `{target}` of each entity, {forecast.horizon} steps of {forecast.step} ahead. "
         f"Send raw history, at least {forecast.lookback} steps of it, the rows of an entity in "
-        "the order of time. A missing reading is null, or its row is left out. A timestamp "
+        "the order of time. A missing reading is null, or its row is left out; the reading before "
+        f"a gap fills at most {forecast.max_gap} steps of it. A timestamp "
         f"without an offset is local time in {manifest.timezone}."
     )
 
@@ -130,7 +131,7 @@ def _paths(served: ServedModel, settings: ServiceSettings, *, card: Object) -> O
     return {
         **_predictions(served, settings, keys=keys),
         **{
-            path: {"get": _operation(summary, answer=answer, errors=(*errors, *OF_HEADS))}
+            path: {"get": _operation(path[1:], summary, answer=answer, errors=(*errors, *OF_HEADS))}
             for path, (summary, answer, errors) in about.items()
         },
     }
@@ -142,6 +143,7 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     answer = served.predict(columns)
     answered = _content(answer_schema(manifest), example=served.content(answer))
     predict = _operation(
+        "predict",
         "Predict from the columns of a request",
         body=_content(request_schema(manifest, max_rows=most), example={"data": columns}),
         answer=answered,
@@ -150,12 +152,14 @@ def _predictions(served: ServedModel, settings: ServiceSettings, *, keys: Sequen
     )
     is_on = settings.feast_online_enabled
     feast = _operation(
+        "predict_feast",
         "Predict from the features in Feast's online store" + ("" if is_on else " (switched off)"),
         body=_content(feast_schema(max_rows=most), example=_FEAST_EXAMPLE),
         answer=_content(answer_schema(manifest), example=_feast_answer(served, columns)),
         errors=(*OF_BODIES, 404, *keys),
     )
     invocations = _operation(
+        "invocations",
         "Predict in MLflow's scoring protocol",
         body={
             **_content(invocations_schema(), example=_split(columns)),
@@ -203,6 +207,7 @@ def _refusal(served: ServedModel, columns: Columns) -> Object:
 
 
 def _operation(
+    name: str,
     summary: str,
     *,
     answer: Object,
@@ -215,6 +220,7 @@ def _operation(
         responses[str(REFUSED)] = _error(REFUSED, example=refusal)
     operation: dict[str, Any] = {
         "tags": ["about the service" if body is None else "predict"],
+        "operationId": name,
         "summary": summary,
         "responses": {"200": {"description": "The answer.", "content": answer}, **responses},
     }

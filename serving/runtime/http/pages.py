@@ -36,6 +36,7 @@ PAGE = """<!doctype html>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/swagger-ui.css">
 <style>
+.swagger-ui .operation-servers,
 .swagger-ui .scheme-container:not(:has(.auth-wrapper)),
 .swagger-ui .scheme-container .schemes .schemes-server-container {{ display: none }}
 </style>

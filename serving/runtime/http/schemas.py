@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from serving.runtime.history import LARGEST_READING
 from serving.runtime.manifest import ModelManifest
 from serving.runtime.request import LARGEST
 
@@ -24,7 +25,11 @@ ENTITY: Schema = {
     "description": "Printable text, or a whole number.",
 }
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
-NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
+READING: Schema = {
+    "type": ["number", "null"],
+    "minimum": -LARGEST_READING,
+    "maximum": LARGEST_READING,
+}
 
 TEXT: Schema = {"type": "string"}
 IDENTITY: Mapping[str, Schema] = {"name": TEXT, "version": TEXT}
@@ -111,7 +116,7 @@ def _cells(manifest: ModelManifest) -> dict[str, Schema]:
     cells: dict[str, Schema] = {manifest.timestamp_column: TIMESTAMP}
     if columns.entity:
         cells[columns.entity] = ENTITY
-    return cells | dict.fromkeys(columns.numeric, NUMBER_OR_NULL)
+    return cells | dict.fromkeys(columns.numeric, READING)
 
 
 def _required(manifest: ModelManifest) -> tuple[str, ...]:

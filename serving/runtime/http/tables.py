@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from serving.runtime.errors import RequestError
+from serving.runtime.errors import TOLD, RequestError
 from serving.runtime.http.bodies import Body
 from serving.runtime.http.exchange import HttpError
 from serving.runtime.http.layouts import (
     FieldsLayout,
+    Place,
     PlacedProblem,
     RecordsLayout,
     SplitLayout,
     ValuesLayout,
     pointer,
 )
-from serving.runtime.request import TOLD
 
-Place = tuple[str | int, ...]
 T = TypeVar("T")
 
 SPLIT_FIELDS = ("columns", "data", "index")
@@ -132,7 +131,7 @@ class TableReader:
             raise _wrong(form, content, root)
         for name in content:
             if name not in SPLIT_FIELDS:
-                raise _wrong("has columns, data and index, and nothing else", name, root, name)
+                raise _wrong("is no part of a table: columns, data and index are", name, root, name)
         names, index = content.get("columns"), content.get("index")
         if not isinstance(names, list):
             raise _wrong("must be a list of the columns' names", names, root, "columns")
