@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving.runtime.http import connection
+from serving.runtime.http import closing, connection
 from serving.runtime.http.application import Application
 from serving.runtime.http.connection import MAX_HEAD_BYTES, Connection
 from serving.runtime.http.exchange import Receive, Reply, Scope, Send
@@ -43,8 +43,10 @@ def application(model: Model) -> Application:
 
 @pytest.fixture
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEAD_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
+    for name in ("HEAD_SECONDS", "REST_SECONDS"):
         monkeypatch.setattr(connection, name, BRIEF)
+    for name in ("LINGER_SECONDS", "WRITE_SECONDS"):
+        monkeypatch.setattr(closing, name, BRIEF)
 
 
 @dataclass(frozen=True)
@@ -324,3 +326,68 @@ def test_another_protocol_is_not_spoken(
             return [first, second, third]
 
     assert asyncio.run(tell()) == [200, 200, 200]
+
+
+LARGE = 9_000_000
+NOWHERE = b"POST /nowhere HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize("keep", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize(("start", "status"), [(NOWHERE, 404), (POST, 413)])
+def test_an_answer_before_the_body_was_there_arrives(
+    application: Application, start: bytes, status: int, keep: bytes
+) -> None:
+    async def tell() -> int:
+        async with connected(application) as wire:
+            await wire.say(start + keep + b"Content-Length: %d\r\n\r\n" % LARGE, bytes(LARGE))
+            return (await wire.answer())[0]
+
+    assert asyncio.run(tell()) == status
+
+
+def test_the_answer_to_the_first_of_many_requests_arrives(application: Application) -> None:
+    async def tell() -> int:
+        async with connected(application) as wire:
+            await wire.say(ASK * 20_000)
+            return (await wire.answer())[0]
+
+    assert asyncio.run(tell()) == 200
+
+
+def test_what_follows_a_body_is_no_header(application: Application) -> None:
+    body = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    trailers = b"X-Request-ID: smuggled\r\nContent-Type: text/plain\r\n\r\n"
+    ((status, answer),) = told(application, CHUNKED.removesuffix(END) + CLOSES + body + trailers)
+    assert status == 200
+    assert b"smuggled" not in answer
+
+
+def test_a_client_that_says_no_more_may_still_read(application: Application) -> None:
+    async def tell() -> list[tuple[int, bytes]]:
+        async with connected(application) as wire:
+            wire.writer.write(ASK)
+            wire.writer.write_eof()
+            return await wire.all_answers()
+
+    assert [status for status, _ in asyncio.run(tell())] == [200]
+
+
+def test_a_request_is_answered_once(application: Application) -> None:
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+    answers = told(application, NOWHERE + chunked, b"no chunk\r\n")
+    assert [status for status, _ in answers] == [404]
+
+
+@pytest.mark.usefixtures("_brief")
+def test_a_request_behind_a_slow_body_has_all_its_time(application: Application) -> None:
+    async def tell() -> list[int]:
+        async with connected(application) as wire:
+            await wire.say(NOWHERE + b"Content-Length: 2\r\n\r\n{")
+            statuses = [(await wire.answer())[0]]
+            await asyncio.sleep(0.6 * BRIEF)
+            await wire.say(b"}", GET)
+            await asyncio.sleep(0.6 * BRIEF)
+            await wire.say(END)
+            return [*statuses, (await wire.answer())[0]]
+
+    assert asyncio.run(tell()) == [404, 200]

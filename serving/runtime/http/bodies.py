@@ -86,7 +86,7 @@ def read_json(body: bytes) -> object:
     if not body.strip():
         raise HttpError(400, "the body is empty; send JSON")
     try:
-        content: object = _loads(body, unique)
+        content: object = _loads(body, unique, repeated)
     except ValueError as error:
         raise HttpError(400, f"the body is not JSON: {error}") from error
     except RecursionError as error:
@@ -104,26 +104,37 @@ def read_json(body: bytes) -> object:
     return content
 
 
-def _loads(body: bytes, unique: Hook) -> object:
+def _loads(body: bytes, unique: Hook, repeated: list[_Repeated]) -> object:
     try:
         return json.loads(body, object_pairs_hook=unique)
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise
     except ValueError:  # an integer of more digits than Python reads, beyond any float
+        repeated.clear()
         return json.loads(body, object_pairs_hook=unique, parse_int=float)
 
 
 def _places(content: object, repeated: Sequence[_Repeated]) -> Iterator[Place]:
     """Where the fields stand that objects repeat; the body as a whole for what it dropped."""
     places: dict[int, Place] = {}
-    left: list[tuple[object, Place]] = [(content, ())]
-    while left:
-        part, place = left.pop()
-        if isinstance(part, _Repeated):
-            places[id(part)] = (*place, part.twice)
-        within = part.items() if isinstance(part, dict) else enumerate(cast(list[object], part))
-        left += ((value, (*place, at)) for at, value in within if isinstance(value, list | dict))
+    above: list[str | int] = []
+    walks: list[Iterator[tuple[str | int, object]]] = [iter([("", content)])]
+    while walks:
+        for at, part in walks[-1]:
+            if isinstance(part, list | dict):
+                walks.append(_fields(part))
+                above.append(at)
+                if isinstance(part, _Repeated):
+                    places[id(part)] = (*above[1:], part.twice)
+                break
+        else:
+            walks.pop()
+            del above[-1:]
     return (places.get(id(one), ()) for one in repeated)
+
+
+def _fields(part: list[object] | dict[str, object]) -> Iterator[tuple[str | int, object]]:
+    yield from part.items() if isinstance(part, dict) else enumerate(part)
 
 
 def read_columns(body: bytes) -> Body:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 import httptools
@@ -11,20 +10,18 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.runtime.http import logs
-from serving.runtime.http.exchange import Reply, error_reply, new_request_id
+from serving.runtime.http.closing import PatientTransport
+from serving.runtime.http.exchange import error_reply, new_request_id
 from serving.runtime.http.metrics import Metrics
 
 MAX_HEAD_BYTES = 64 * 1024
 """Size of a request's first line and headers, and of what follows its body."""
 
 HEAD_SECONDS = 10.0
-"""How long a client may take to send them, or what is left of a body that was answered before."""
+"""How long a client may take to send them."""
 
-WRITE_SECONDS = 60.0
-"""How long a client may take to read the part of an answer that waits for it."""
-
-LINGER_SECONDS = 2.0
-"""How long a refused client may go on sending: hung up on at once, it could not read why."""
+REST_SECONDS = 30.0
+"""How long a client may take to send the rest of a body that was answered before it was there."""
 
 
 class PipelinedError(Exception):
@@ -38,9 +35,9 @@ class Connection(HttpToolsProtocol):
     before the answer to the first, and tells mistakes in plain text.
 
     Here a connection is in the hands of the application from the end of a request's headers to the
-    end of its answer. At all other times a clock runs for the client, uvicorn's own while nothing
-    comes after an answer, else one of ours. A request that comes before
-    the answer to another is not read: that answer ends the connection.
+    end of its answer. At all other times a clock runs for the client: ours for headers and for the
+    rest of a body, uvicorn's until a next request begins. A request that comes before the answer
+    to another is not read: that answer ends the connection.
     """
 
     def __init__(self, *given: Any, metrics: Metrics, **named: Any) -> None:
@@ -51,27 +48,44 @@ class Connection(HttpToolsProtocol):
         self._has_progress = False
         self._is_in_body = False
         self._is_over = False
+        self._has_ended = False
         self._clock: asyncio.TimerHandle | None = None
-        self._write_clock: asyncio.TimerHandle | None = None
 
     @property
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def _may_send_more(self) -> bool:
+        """Whether the client may be in the middle of something, which then is not read."""
+        return not self._has_ended and (self._is_over or self._is_in_body or self._head_bytes > 0)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
-        super().connection_made(transport)
+        self._patient = PatientTransport(transport, self.loop, lingers=lambda: self._may_send_more)
+        super().connection_made(self._patient)  # type: ignore[arg-type]
         self._start_clock(HEAD_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._stop_clock()
+        self._patient.stop_clocks()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client says no more, but may still read the answer to what it has said."""
+        if not self._is_answering or self._is_in_body:
+            return None
+        self._has_ended = True
+        self._end()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Reads what came, of headers no more than a request may have."""
-        self._unset_keepalive_if_required()
-        while data and not self._is_over:
+        while data and not self._is_over and not self.transport.is_closing():
             room = MAX_HEAD_BYTES - self._head_bytes
             part, data = data[:room], data[room:]
             self._read(part)
-        if self._clock is None and not self._is_answering:
-            self._start_clock(HEAD_SECONDS, self._give_up)
 
     def _read(self, part: bytes) -> None:
         self._has_progress = False
@@ -95,10 +109,25 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request was read."""
-        if self._is_answering:
-            self.end_with_answer()
-            raise PipelinedError
+        self.refuse_second()
         super().on_message_begin()
+        self._unset_keepalive_if_required()
+        self._start_clock(HEAD_SECONDS, self._give_up)
+
+    def refuse_second(self) -> None:
+        """Reads no request before the one before it was answered.
+
+        Raises:
+            PipelinedError: One is not.
+        """
+        if self._is_answering:
+            self._end()
+            raise PipelinedError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header was read; one that follows a body has no meaning here."""
+        if not self._is_in_body:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """All that comes before a body was read."""
@@ -118,29 +147,30 @@ class Connection(HttpToolsProtocol):
         self._note_progress()
         self._is_in_body = False
         super().on_message_complete()
+        if not self._is_answering:
+            self._stop_clock()
+            self._await_request()
+
+    def on_response_complete(self) -> None:
+        """A request was answered, maybe before its body was there."""
+        super().on_response_complete()
+        if self._is_in_body:
+            self._unset_keepalive_if_required()
+            self._start_clock(REST_SECONDS, self.transport.close)
 
     def _note_progress(self) -> None:
         self._head_bytes, self._has_progress = 0, True
 
+    def _await_request(self) -> None:
+        """Does what uvicorn does after an answer."""
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
     def _should_upgrade(self) -> bool:
         """Never to another protocol, above all to none that has no limits."""
         return False
-
-    def pause_writing(self) -> None:
-        """The client reads more slowly than it is answered."""
-        super().pause_writing()
-        self._write_clock = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """The client has read most of what waited for it."""
-        super().resume_writing()
-        self._stop_write_clock()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
-        self._stop_clock()
-        self._stop_write_clock()
-        super().connection_lost(exc)
 
     def _start_clock(self, seconds: float, end: Callable[[], None]) -> None:
         self._stop_clock()
@@ -151,49 +181,39 @@ class Connection(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
 
-    def _stop_write_clock(self) -> None:
-        if self._write_clock is not None:
-            self._write_clock.cancel()
-            self._write_clock = None
-
     def _give_up(self) -> None:
-        if self._head_bytes and not self._is_in_body:
+        if self._head_bytes:
             self._refuse(408, f"the headers did not arrive within {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
 
-    def end_with_answer(self) -> None:
+    def _end(self) -> None:
         """Reads no more; the answer that is owed is the last."""
         self._is_over = True
-        self.cycle.keep_alive = False
+        if self._is_answering:
+            self.cycle.keep_alive = False
+        else:
+            self.transport.close()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers and reads no more: where a next request would begin is not known."""
         if self._is_over:
             return
-        request_id = new_request_id()
-        self._metrics.count_refusal(status)
-        logs.log_refusal(request_id, status=status)
-        if self._is_answering and (self.cycle.response_started or not self._is_in_body):
-            self.end_with_answer()
+        owes_another = self._is_answering and not self._is_in_body
+        has_told = self._is_in_body and (not self._is_answering or self.cycle.response_started)
+        if owes_another or has_told:
+            self._end()
             return
         self._is_over = True
         if self._is_answering:
             self.cycle.disconnected = True  # the application waits for a body that does not come
             self.cycle.message_event.set()
-        self._send(error_reply(status, message, request_id=request_id), request_id)
-
-    def _send(self, reply: Reply, request_id: str) -> None:
-        """Sends the last answer, and hangs up when the client has had time to read it."""
-        lines = [
-            b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode()),
-            *(b"%s: %s" % header for header in reply.wire_headers(request_id, closes=True)),
-        ]
-        self.transport.write(b"\r\n".join([*lines, b"", reply.body]))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.flow.resume_reading()
-        self._start_clock(LINGER_SECONDS, self.transport.close)
+        request_id = new_request_id()
+        self._metrics.count_refusal(status)
+        logs.log_refusal(request_id, status=status)
+        reply = error_reply(status, message, request_id=request_id)
+        self.transport.write(reply.last_bytes(request_id))
+        self.transport.close()
 
 
 class BodyReader:
@@ -208,7 +228,7 @@ class BodyReader:
     def on_message_begin(self) -> None:
         """Our head begins, or a request behind the body."""
         if self._has_begun:
-            self._connection.end_with_answer()
+            self._connection.refuse_second()
             raise PipelinedError
         self._has_begun = True
 

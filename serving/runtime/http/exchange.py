@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -66,6 +67,14 @@ class Reply:
         headers = self.wire_headers(request_id, closes=closes)
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+    def last_bytes(self, request_id: str) -> bytes:
+        """The reply in HTTP/1.1, as the last of its connection."""
+        lines = [
+            b"HTTP/1.1 %d %s" % (self.status, HTTPStatus(self.status).phrase.encode()),
+            *(b"%s: %s" % header for header in self.wire_headers(request_id, closes=True)),
+        ]
+        return b"\r\n".join([*lines, b"", self.body])
 
     def wire_headers(self, request_id: str, *, closes: bool) -> list[tuple[bytes, bytes]]:
         """The headers as bytes, those that every reply has included."""

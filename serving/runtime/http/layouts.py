@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Protocol
 
 from serving.runtime.errors import Problem
 
 Place = tuple[str | int, ...]
 
-LONGEST = 200
-"""Letters of a name that a pointer repeats."""
+LONGEST = 500
+"""Letters of a pointer: names can be as long as a body."""
 
 
 class Layout(Protocol):
@@ -153,7 +153,9 @@ def path_of(problem: Problem, layout: Layout) -> str:
 def pointer(*parts: str | int | None) -> str:
     """The JSON pointer (RFC 6901) of nested fields; None is left out.
 
-    It ends before a name that is too long to be repeated.
+    It ends before the name with which it would be too long to be repeated.
     """
-    names = takewhile(lambda name: len(name) <= LONGEST, (str(p) for p in parts if p is not None))
-    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)
+    names = (str(part) for part in parts if part is not None)
+    steps = (f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)
+    *_, told = takewhile(lambda path: len(path) <= LONGEST, accumulate(steps, initial=""))
+    return told
