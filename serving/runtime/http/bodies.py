@@ -119,9 +119,9 @@ def _places(content: object, repeated: Sequence[_Repeated]) -> Iterator[Place]:
     places: dict[int, Place] = {}
     above: list[str | int] = []
     walks: list[Iterator[tuple[str | int, object]]] = [iter([("", content)])]
-    while walks:
+    while walks and len(places) < len(repeated):
         for at, part in walks[-1]:
-            if isinstance(part, list | dict):
+            if part and isinstance(part, list | dict):
                 walks.append(_fields(part))
                 above.append(at)
                 if isinstance(part, _Repeated):

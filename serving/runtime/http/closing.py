@@ -1,6 +1,9 @@
 """The end of a connection: the client can read its answer, but can't take for ever to do so."""
 
 import asyncio
+import fcntl
+import struct
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +12,7 @@ LINGER_SECONDS = 2.0
 
 WRITE_SECONDS = 60.0
 WRITE_BYTES = 64 * 1024
-"""What a client must read in that time of an answer that waits for it, or all of it."""
+"""What must reach a client in that time of answers that wait for it."""
 
 
 class PatientTransport:
@@ -37,7 +40,8 @@ class PatientTransport:
         self._loop = loop
         self._lingers = lingers
         self._is_closing = False
-        self._linger_clock: asyncio.TimerHandle | None = None
+        self._written = 0
+        self._end_clocks: list[asyncio.TimerHandle] = []
         self._write_clock: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -50,6 +54,9 @@ class PatientTransport:
 
     def write(self, data: bytes) -> None:
         """Sends; what the client does not take at once must not wait for ever."""
+        if not self._waiting:
+            self._stop_write_clock()
+        self._written += len(data)
         self._transport.write(data)
         if self._write_clock is None and self._waiting:
             self._watch_writing()
@@ -59,31 +66,54 @@ class PatientTransport:
         if self.is_closing():
             return
         self._is_closing = True
-        if self._lingers() and self._transport.can_write_eof():
-            self._transport.write_eof()
-            self._transport.resume_reading()
-            self._linger_clock = self._loop.call_later(LINGER_SECONDS, self._transport.close)
-        else:
+        if not self._lingers() or not self._transport.can_write_eof():
             self._transport.close()
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has hung up
+            self._transport.abort()
+            return
+        self._transport.resume_reading()
+        self._end_after(LINGER_SECONDS, self._transport.close)
+
+    def abort_after(self, seconds: float) -> None:
+        """Hangs up then, whatever waits."""
+        self._end_after(seconds, self._transport.abort)
 
     def stop_clocks(self) -> None:
         """The connection is gone."""
-        for clock in (self._linger_clock, self._write_clock):
-            if clock is not None:
-                clock.cancel()
+        self._stop_write_clock()
+        for clock in self._end_clocks:
+            clock.cancel()
+
+    def _end_after(self, seconds: float, end: Callable[[], None]) -> None:
+        self._end_clocks.append(self._loop.call_later(seconds, end))
 
     @property
     def _waiting(self) -> int:
         return self._transport.get_write_buffer_size()
 
-    def _watch_writing(self) -> None:
-        most = max(self._waiting - WRITE_BYTES, 0)
-        self._write_clock = self._loop.call_later(WRITE_SECONDS, self._check_writing, most)
+    @property
+    def _arrived(self) -> int:
+        """Bytes that have reached the client: neither in our buffer nor in the kernel's."""
+        file = self._transport.get_extra_info("socket").fileno()
+        (queued,) = struct.unpack("i", fcntl.ioctl(file, termios.TIOCOUTQ, bytes(4)))
+        return self._written - self._waiting - int(queued)
 
-    def _check_writing(self, most: int) -> None:
-        """Hangs up on a client for which more than ``most`` bytes still wait."""
+    def _watch_writing(self) -> None:
+        enough = self._arrived + WRITE_BYTES
+        self._write_clock = self._loop.call_later(WRITE_SECONDS, self._check_writing, enough)
+
+    def _check_writing(self, enough: int) -> None:
+        """Hangs up if something has waited all the time, and too little of it has arrived."""
         self._write_clock = None
-        if self._waiting > most:
+        if self._waiting and self._arrived < enough:
             self._transport.abort()
         elif self._waiting:
             self._watch_writing()
+
+    def _stop_write_clock(self) -> None:
+        if self._write_clock is not None:
+            self._write_clock.cancel()
+            self._write_clock = None

@@ -20,6 +20,9 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 """How long a client may take to send them."""
 
+SHUTDOWN_SECONDS = 20.0
+"""How long the last requests of a service that ends may take."""
+
 REST_SECONDS = 30.0
 """How long a client may take to send the rest of a body that was answered before it was there."""
 
@@ -77,7 +80,7 @@ class Connection(HttpToolsProtocol):
         if not self._is_answering or self._is_in_body:
             return None
         self._has_ended = True
-        self._end()
+        self.end()
         return True
 
     def data_received(self, data: bytes) -> None:
@@ -109,20 +112,12 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request was read."""
-        self.refuse_second()
+        if self._is_answering:
+            self.end()
+            raise PipelinedError
         super().on_message_begin()
         self._unset_keepalive_if_required()
         self._start_clock(HEAD_SECONDS, self._give_up)
-
-    def refuse_second(self) -> None:
-        """Reads no request before the one before it was answered.
-
-        Raises:
-            PipelinedError: One is not.
-        """
-        if self._is_answering:
-            self._end()
-            raise PipelinedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header was read; one that follows a body has no meaning here."""
@@ -132,6 +127,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """All that comes before a body was read."""
         super().on_headers_complete()
+        self._note_progress()
         self._is_in_body = True
         self._stop_clock()
 
@@ -187,7 +183,12 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _end(self) -> None:
+    def shutdown(self) -> None:
+        """The service ends, and this connection with its answer."""
+        super().shutdown()
+        self._patient.abort_after(SHUTDOWN_SECONDS)
+
+    def end(self) -> None:
         """Reads no more; the answer that is owed is the last."""
         self._is_over = True
         if self._is_answering:
@@ -202,7 +203,7 @@ class Connection(HttpToolsProtocol):
         owes_another = self._is_answering and not self._is_in_body
         has_told = self._is_in_body and (not self._is_answering or self.cycle.response_started)
         if owes_another or has_told:
-            self._end()
+            self.end()
             return
         self._is_over = True
         if self._is_answering:
@@ -228,7 +229,7 @@ class BodyReader:
     def on_message_begin(self) -> None:
         """Our head begins, or a request behind the body."""
         if self._has_begun:
-            self._connection.refuse_second()
+            self._connection.end()
             raise PipelinedError
         self._has_begun = True
 
