@@ -5,7 +5,10 @@ import fcntl
 import struct
 import termios
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from serving.runtime.http.clock import Clock
 
 LINGER_SECONDS = 2.0
 """How long a client may go on sending what is not read, so that it can read its answer."""
@@ -37,12 +40,10 @@ class PatientTransport:
             lingers: Whether the client may still be sending.
         """
         self._transport = transport
-        self._loop = loop
         self._lingers = lingers
         self._is_closing = False
         self._written = 0
-        self._end_clocks: list[asyncio.TimerHandle] = []
-        self._write_clock: asyncio.TimerHandle | None = None
+        self._write_clock, self._linger_clock, self._last_clock = (Clock(loop) for _ in range(3))
 
     def __getattr__(self, name: str) -> Any:
         """All that is not told here is the transport's."""
@@ -55,10 +56,10 @@ class PatientTransport:
     def write(self, data: bytes) -> None:
         """Sends; what the client does not take at once must not wait for ever."""
         if not self._waiting:
-            self._stop_write_clock()
+            self._write_clock.stop()
         self._written += len(data)
         self._transport.write(data)
-        if self._write_clock is None and self._waiting:
+        if self._waiting and not self._write_clock.is_running:
             self._watch_writing()
 
     def close(self) -> None:
@@ -75,20 +76,16 @@ class PatientTransport:
             self._transport.abort()
             return
         self._transport.resume_reading()
-        self._end_after(LINGER_SECONDS, self._transport.close)
+        self._linger_clock.start(LINGER_SECONDS, self._transport.close)
 
     def abort_after(self, seconds: float) -> None:
         """Hangs up then, whatever waits."""
-        self._end_after(seconds, self._transport.abort)
+        self._last_clock.start(seconds, self._transport.abort)
 
-    def stop_clocks(self) -> None:
+    def stop(self) -> None:
         """The connection is gone."""
-        self._stop_write_clock()
-        for clock in self._end_clocks:
-            clock.cancel()
-
-    def _end_after(self, seconds: float, end: Callable[[], None]) -> None:
-        self._end_clocks.append(self._loop.call_later(seconds, end))
+        for clock in (self._write_clock, self._linger_clock, self._last_clock):
+            clock.stop()
 
     @property
     def _waiting(self) -> int:
@@ -103,17 +100,11 @@ class PatientTransport:
 
     def _watch_writing(self) -> None:
         enough = self._arrived + WRITE_BYTES
-        self._write_clock = self._loop.call_later(WRITE_SECONDS, self._check_writing, enough)
+        self._write_clock.start(WRITE_SECONDS, partial(self._check_writing, enough))
 
     def _check_writing(self, enough: int) -> None:
         """Hangs up if something has waited all the time, and too little of it has arrived."""
-        self._write_clock = None
         if self._waiting and self._arrived < enough:
             self._transport.abort()
         elif self._waiting:
             self._watch_writing()
-
-    def _stop_write_clock(self) -> None:
-        if self._write_clock is not None:
-            self._write_clock.cancel()
-            self._write_clock = None

@@ -1,7 +1,6 @@
 """One connection: limits for all that is no body, and answers where no request comes to be."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.runtime.http import logs
+from serving.runtime.http.clock import Clock
 from serving.runtime.http.closing import PatientTransport
 from serving.runtime.http.exchange import error_reply, new_request_id
 from serving.runtime.http.metrics import Metrics
@@ -52,7 +52,7 @@ class Connection(HttpToolsProtocol):
         self._is_in_body = False
         self._is_over = False
         self._has_ended = False
-        self._clock: asyncio.TimerHandle | None = None
+        self._clock = Clock(self.loop)
 
     @property
     def _is_answering(self) -> bool:
@@ -67,12 +67,12 @@ class Connection(HttpToolsProtocol):
         """A client is there."""
         self._patient = PatientTransport(transport, self.loop, lingers=lambda: self._may_send_more)
         super().connection_made(self._patient)  # type: ignore[arg-type]
-        self._start_clock(HEAD_SECONDS, self._give_up)
+        self._clock.start(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._stop_clock()
-        self._patient.stop_clocks()
+        self._clock.stop()
+        self._patient.stop()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -117,7 +117,7 @@ class Connection(HttpToolsProtocol):
             raise PipelinedError
         super().on_message_begin()
         self._unset_keepalive_if_required()
-        self._start_clock(HEAD_SECONDS, self._give_up)
+        self._clock.start(HEAD_SECONDS, self._give_up)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header was read; one that follows a body has no meaning here."""
@@ -129,7 +129,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._note_progress()
         self._is_in_body = True
-        self._stop_clock()
+        self._clock.stop()
 
     def on_body(self, body: bytes) -> None:
         """Some of a body was read."""
@@ -144,7 +144,7 @@ class Connection(HttpToolsProtocol):
         self._is_in_body = False
         super().on_message_complete()
         if not self._is_answering:
-            self._stop_clock()
+            self._clock.stop()
             self._await_request()
 
     def on_response_complete(self) -> None:
@@ -152,7 +152,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self._is_in_body:
             self._unset_keepalive_if_required()
-            self._start_clock(REST_SECONDS, self.transport.close)
+            self._clock.start(REST_SECONDS, self.transport.close)
 
     def _note_progress(self) -> None:
         self._head_bytes, self._has_progress = 0, True
@@ -167,15 +167,6 @@ class Connection(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         """Never to another protocol, above all to none that has no limits."""
         return False
-
-    def _start_clock(self, seconds: float, end: Callable[[], None]) -> None:
-        self._stop_clock()
-        self._clock = self.loop.call_later(seconds, end)
-
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
 
     def _give_up(self) -> None:
         if self._head_bytes:
