@@ -41,6 +41,23 @@ def is_ready(address: str, *, port: int) -> bool:
         return False
 
 
+def fetch(address: str, path: str, *, port: int) -> bytes:
+    """The content of a page of a service.
+
+    Raises:
+        AskingError: There is none.
+    """
+    try:
+        with closing(HTTPConnection(address, port, timeout=REPLY_TIMEOUT)) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            if response.status == 200:
+                return response.read()
+    except (OSError, HTTPException) as error:
+        raise AskingError(f"{path} is not answered: {error!r}") from error
+    raise AskingError(f"{path} is answered with status {response.status}")
+
+
 def ask(address: str, bodies: Sequence[bytes], *, port: int) -> list[Reply]:
     """Sends requests to `POST /predict`.
 

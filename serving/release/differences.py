@@ -1,15 +1,27 @@
-"""Compares a service's answers with the ones that the evaluated model gave, value by value."""
+"""Compares a service's answers with the ones that the evaluated model gave, value by value.
 
+It needs nothing but Python, and runs by itself too: every release bundle has a copy, with which
+customers ask their own service the golden requests again.
+"""
+
+import gzip
 import heapq
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from http.client import HTTPConnection
 from itertools import zip_longest
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 HEADER = ("request", "field", "entity", "row", "step", "expected", "got", "difference")
 WIDTH = 60
+TOLERANCE = 1e-6
+"""How far a number may be off, relative to an expected one that is larger than 1."""
+WORST_ROWS = 10
 
 
 class Missing(Enum):
@@ -119,3 +131,42 @@ def _difference(expected: object, got: object) -> float:
 def _short(value: object) -> str:
     text = f"{value:.9g}" if is_number(value) else repr(value)
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Asks the service of this machine every golden request, and compares the answers.
+
+    Args:
+        arguments: Name and version of the model; the gzipped lines of golden requests come from
+            standard input.
+
+    Returns:
+        The exit status: 0, or 1 if an answer differs.
+    """
+    name, version = arguments
+    lines = gzip.decompress(sys.stdin.buffer.read()).splitlines()
+    model = {"name": name, "version": version}
+    compared = [*_asked(map(json.loads, lines), model=model)]
+    wrong = [one for one in compared if one.difference > TOLERANCE]
+    largest = max((one.difference for one in compared), default=0.0)
+    say = sys.stdout.write
+    say(f"{len(lines)} golden requests asked, {len(compared)} values compared, ")
+    say(f"largest difference {largest:.3g} (up to {TOLERANCE:g} is allowed)\n")
+    if wrong:
+        say(f"{len(wrong)} values differ; the worst:\n{table(wrong, rows=WORST_ROWS)}\n")
+    return 1 if wrong or not lines else 0
+
+
+def _asked(golden: Iterable[dict[str, Any]], *, model: Mapping[str, str]) -> Iterator[Compared]:
+    connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8000), timeout=60)
+    for number, one in enumerate(golden):
+        request = json.dumps({"data": one["data"]})
+        connection.request("POST", "/predict", request, {"Content-Type": "application/json"})
+        got = json.loads(connection.getresponse().read(), parse_int=float)
+        parts = ("predictions", "probabilities")
+        answer = {part: one[part] for part in parts if one[part] is not None}
+        yield from compare(Place(number), {"model": model, **answer}, got)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

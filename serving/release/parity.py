@@ -12,8 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.golden import GoldenRequest
-from serving.release.asking import AskingError, Reply, ask, is_ready
-from serving.release.differences import Compared, Place, compare, is_number, table
+from serving.release.asking import AskingError, Reply, ask, fetch, is_ready
+from serving.release.differences import (
+    TOLERANCE,
+    WORST_ROWS,
+    Compared,
+    Place,
+    compare,
+    is_number,
+    table,
+)
 from serving.release.engine import EngineError, inspect_image
 from serving.release.image import MODEL, VERSION, ServiceImage
 from serving.release.isolation import PORT, Isolated, isolated
@@ -21,7 +29,8 @@ from serving.runtime.errors import MLAssetsError
 
 FEWEST_REQUESTS = 500
 READY_SECONDS = 60.0
-WORST_ROWS = 10
+DOCUMENTS = {"openapi.json": "/docs.json", "model-card.json": "/model"}
+"""What a service tells of itself, by the name of the file that keeps it."""
 
 
 class ParityError(MLAssetsError):
@@ -38,6 +47,7 @@ class ParityReport:
         largest_difference: Between two of them, relative to one that is larger than 1.
         seconds_to_ready: From the start of the container to the first answer that it is ready.
         requests_per_second: How fast it answered.
+        documents: What it says of itself, JSON, by the names of `DOCUMENTS`.
     """
 
     requests: int
@@ -45,13 +55,14 @@ class ParityReport:
     largest_difference: float
     seconds_to_ready: float
     requests_per_second: float
+    documents: Mapping[str, bytes]
 
 
 def prove(
     image: ServiceImage,
     golden: Sequence[GoldenRequest],
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = TOLERANCE,
     ready_seconds: float = READY_SECONDS,
 ) -> ParityReport:
     """Proves that an image answers as the evaluated model.
@@ -76,6 +87,7 @@ def prove(
         started = time.monotonic()
         replies = _ask(service, image, bodies)
         seconds = time.monotonic() - started
+        documents = _documents(service, image)
     expected = (_answer(one, model=model) for one in golden)
     compared = [*_compare_all(expected, replies)]
     _check(compared, image, requests=len(golden), tolerance=tolerance)
@@ -86,6 +98,7 @@ def prove(
         largest_difference=max(numbers, default=0.0),
         seconds_to_ready=seconds_to_ready,
         requests_per_second=len(golden) / seconds,
+        documents=documents,
     )
 
 
@@ -131,6 +144,15 @@ def _ask(service: Isolated, image: ServiceImage, bodies: Sequence[bytes]) -> lis
         return ask(service.address, bodies, port=PORT)
     except AskingError as error:
         raise ParityError(_with_log(f"{image.name} breaks off, {error}", service)) from error
+
+
+def _documents(service: Isolated, image: ServiceImage) -> dict[str, bytes]:
+    try:
+        return {name: fetch(service.address, path, port=PORT) for name, path in DOCUMENTS.items()}
+    except AskingError as error:
+        raise ParityError(
+            _with_log(f"{image.name} does not describe itself, {error}", service)
+        ) from error
 
 
 def _with_log(message: str, service: Isolated) -> str:

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.settings import Settings
+from serving.release.registries import PLAIN, Repository
+from serving.release.signing import DEVELOPMENT_KEY, KMS, Signer
+from serving.runtime.errors import MLAssetsError
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+CUSTOMERS = "customers.yaml"
 REGISTRY = "localhost:5050"
+DEVELOPMENT = "development"
+
+
+class KeyMissingError(MLAssetsError):
+    """Nobody has chosen a key to sign releases with."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,18 @@ class ReleaseSettings:
         platform: What the names of its images in the engine begin with (``PLATFORM_NAME``).
         tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
         registry: Address of the registry that images are pushed to, with a path below it if there
-            is one (``RELEASE_REGISTRY``).
+            is one, as people call it (``RELEASE_REGISTRY``).
+        registry_address: The same as the release itself reaches it, ``http://`` in front if it has
+            no TLS (``RELEASE_REGISTRY_ADDRESS``).
+        signing_home: Directory of the keys (``SIGNING_HOME``).
+        signing_key: The key's URL in a key management service, or its file's name in that directory
+            (``SIGNING_KEY``); empty if nobody has chosen one.
+        is_development: Whether a key for trying things out will do (``RELEASE_PROFILE`` is
+            ``development``).
+        customers_file: Who gets what (``CUSTOMERS_FILE``).
+        deliveries: Directory below which customers' directories are (``DELIVERY_HOME``).
+        scan_policy: The file that says which advisories stop a release (``SCAN_POLICY``); None
+            without one.
         support_contact: Whom customers ask for help: a URL, a mail address or a name
             (``SUPPORT_CONTACT``).
         serve_image: What models of xgboost run in (``SERVE_IMAGE``).
@@ -33,6 +53,13 @@ class ReleaseSettings:
     platform: str
     tracking_uri: str
     registry: str
+    registry_address: str
+    signing_home: Path
+    signing_key: str
+    is_development: bool
+    customers_file: Path
+    deliveries: Path
+    scan_policy: Path | None
     support_contact: str
     serve_image: str
     serve_sklearn_image: str
@@ -41,16 +68,46 @@ class ReleaseSettings:
     def from_environment(cls) -> "ReleaseSettings":
         """Reads the variables; what is unset or empty falls back on what the project builds."""
         shared = Settings.from_environment()
+        registry = (os.environ.get("RELEASE_REGISTRY") or REGISTRY).rstrip("/")
+        policy = os.environ.get("SCAN_POLICY")
         return cls(
             home=shared.home,
             bento_home=shared.bento_home,
             platform=os.environ.get("PLATFORM_NAME") or "ml-assets",
             tracking_uri=shared.tracking_uri,
-            registry=(os.environ.get("RELEASE_REGISTRY") or REGISTRY).rstrip("/"),
+            registry=registry.removeprefix(PLAIN),
+            registry_address=os.environ.get("RELEASE_REGISTRY_ADDRESS") or registry,
+            signing_home=Path(os.environ.get("SIGNING_HOME") or shared.home / "signing"),
+            signing_key=os.environ.get("SIGNING_KEY", ""),
+            is_development=os.environ.get("RELEASE_PROFILE") == DEVELOPMENT,
+            customers_file=Path(os.environ.get("CUSTOMERS_FILE") or PROJECT.parent / CUSTOMERS),
+            deliveries=Path(os.environ.get("DELIVERY_HOME") or shared.home / "deliveries"),
+            scan_policy=Path(policy) if policy else None,
             support_contact=os.environ.get("SUPPORT_CONTACT", ""),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),
             serve_sklearn_image=os.environ.get("SERVE_SKLEARN_IMAGE")
             or _built_here("ml-assets-serve-sklearn"),
+        )
+
+    def repository(self, model: str) -> Repository:
+        """Where images of a model are pushed to, as the release reaches it."""
+        return Repository.below(self.registry_address, model)
+
+    def require_signer(self) -> Signer:
+        """The key to sign with.
+
+        Raises:
+            KeyMissingError: None is configured, and the profile is not the development one.
+        """
+        if KMS.match(self.signing_key):
+            return Signer(self.signing_key)
+        if self.signing_key:
+            return Signer(str(self.signing_home / self.signing_key))
+        if self.is_development:
+            return Signer(str(self.signing_home / DEVELOPMENT_KEY))
+        raise KeyMissingError(
+            "no key is configured to sign releases with; set SIGNING_KEY in .env, or, to try "
+            f"things out, RELEASE_PROFILE={DEVELOPMENT} and run make keys"
         )
 
 

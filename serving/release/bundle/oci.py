@@ -1,0 +1,287 @@
+"""An image as an OCI layout, the same bytes each time: what is signed, pushed and handed over.
+
+The digest of its manifest is the one digest by which everyone calls the image. It follows from the
+image alone, as layers are compressed here and not by the engine. ``docker load`` reads the layout's
+archive too, since it also has the ``manifest.json`` that the engine looks for.
+"""
+
+import hashlib
+import json
+import logging
+import tarfile
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from ml_assets.resources.files import atomic_write, told_plainly
+from serving.release.engine import docker
+from serving.runtime.errors import MLAssetsError
+
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+# What `cosign load` tells an image of a layout from its signatures by.
+COSIGN_IMAGE = {"kind": "dev.cosignproject.cosign/image"}
+BLOBS = "blobs/sha256"
+LEVEL = 6
+CHUNK = 1 << 20
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long a compressed layer is kept after it was last used."""
+
+_log = logging.getLogger(__name__)
+
+
+class ArchiveError(MLAssetsError):
+    """An image can't be turned into an OCI layout, or a layout is damaged."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file of a layout that is called by its content.
+
+    Attributes:
+        digest: ``sha256:...``.
+        size: In bytes.
+    """
+
+    digest: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        """Where it lies in a layout."""
+        return f"{BLOBS}/{self.digest.removeprefix('sha256:')}"
+
+    def described(self, kind: str) -> dict[str, Any]:
+        """The descriptor that other files of a layout name it with."""
+        return {"mediaType": kind, "digest": self.digest, "size": self.size}
+
+
+@dataclass(frozen=True)
+class OciImage:
+    """An image in an OCI layout.
+
+    Attributes:
+        directory: The layout.
+        digest: Digest of the image's manifest.
+        image_id: Digest of its configuration, the engine's id of it.
+        layers: Files of its compressed layers, lowest first.
+        config: The configuration.
+    """
+
+    directory: Path
+    digest: str
+    image_id: str
+    layers: Sequence[Path]
+    config: Mapping[str, Any]
+
+
+def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
+    """Writes an image of the engine as an OCI layout.
+
+    Args:
+        image_id: The engine's id of the image, ``sha256:...``.
+        directory: A directory that is there and empty.
+        cache: Directory of layers that were compressed before; it comes to be.
+
+    Raises:
+        GoneError: The engine does not have the image.
+        EngineError: It is out of reach, or its disk is full.
+        ArchiveError: What the engine saves is not the image that was asked for.
+        StateError: No space, or no permission.
+    """
+    _log.info("saving image %s", image_id)
+    with told_plainly(directory), TemporaryDirectory(dir=directory.parent) as scratch:
+        (directory / BLOBS).mkdir(parents=True)
+        saved = Path(scratch, "saved.tar")
+        docker("image", "save", f"--output={saved}", image_id)
+        config, layers = _saved_parts(saved, image_id)
+        blobs = _compress_all(saved, layers, directory, cache=cache)
+        return _finish(directory, config, blobs)
+
+
+def read_layout(directory: Path) -> OciImage:
+    """The image in a layout that `write_layout` has written.
+
+    Raises:
+        ArchiveError: It is not such a layout.
+    """
+    try:
+        (listed,) = json.loads((directory / "index.json").read_bytes())["manifests"]
+        manifest = json.loads(_content(directory, listed["digest"]))
+        image_id = manifest["config"]["digest"]
+        paths = [directory / Blob(one["digest"], 0).path for one in manifest["layers"]]
+        config = json.loads(_content(directory, image_id))
+        return OciImage(directory, listed["digest"], image_id, paths, config)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"{directory} is no OCI layout of one image: {error!r}") from error
+
+
+def name_image(directory: Path, digest: str, reference: str) -> None:
+    """Writes under which name the image of a layout is loaded; its digest does not change.
+
+    Args:
+        directory: The layout.
+        digest: The manifest's digest.
+        reference: A name with a tag, such as ``iris:v3-0123456789ab``.
+    """
+    size = (directory / Blob(digest, 0).path).stat().st_size
+    name, _, tag = reference.rpartition(":")
+    names = {"io.containerd.image.name": f"docker.io/library/{name}:{tag}"}
+    notes = COSIGN_IMAGE | names | {"org.opencontainers.image.ref.name": tag}
+    listed = Blob(digest, size).described(MANIFEST_TYPE) | {"annotations": notes}
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed]}
+    manifest = json.loads(_content(directory, digest))
+    for_docker = {
+        "Config": _path(manifest["config"]),
+        "RepoTags": [reference],
+        "Layers": [_path(layer) for layer in manifest["layers"]],
+    }
+    (directory / "index.json").write_bytes(_json(index))
+    (directory / "manifest.json").write_bytes(_json([for_docker]))
+
+
+def _saved_parts(saved: Path, image_id: str) -> tuple[bytes, list[str]]:
+    """Configuration and names of the layers in what the engine has saved."""
+    with tarfile.open(saved) as tar:
+        (found,) = json.loads(_member(tar, "manifest.json").read())
+        config = _member(tar, found["Config"]).read()
+    # An engine with containerd's store calls an image by its manifest, which `parity` proved.
+    if image_id not in {_digest(config), *_manifests(saved)}:
+        raise ArchiveError(
+            f"the engine has saved {_digest(config)}, but {image_id} was asked for; materialise "
+            "the asset service_image again"
+        )
+    return config, found["Layers"]
+
+
+def _manifests(saved: Path) -> Iterator[str]:
+    """Digests of the manifests that an archive's index names."""
+    with tarfile.open(saved) as tar:
+        if "index.json" in tar.getnames():
+            for one in json.loads(_member(tar, "index.json").read())["manifests"]:
+                yield one["digest"]
+
+
+def _compress_all(
+    saved: Path, layers: Sequence[str], directory: Path, *, cache: Path
+) -> list[Blob]:
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def place(name: str) -> Blob:
+        return _place(_compressed(saved, name, cache), directory)
+
+    with ThreadPoolExecutor(2) as pool:
+        blobs = [*pool.map(place, layers)]
+    _forget_unused(cache)
+    return blobs
+
+
+def _compressed(saved: Path, name: str, cache: Path) -> Path:
+    """The file of a compressed layer, which is made if no sound one is there."""
+    with tarfile.open(saved) as tar:
+        key = _file_digest(_member(tar, name))
+    for found in cache.glob(f"{key}-*.gz"):
+        if found.stem.endswith(_file_digest(found.open("rb"))):
+            found.touch()
+            return found
+        found.unlink()
+    with tarfile.open(saved) as tar, atomic_write(cache / f"{key}.gz") as file:
+        digest = _compress(_member(tar, name), file)
+    return (cache / f"{key}.gz").rename(cache / f"{key}-{digest}.gz")
+
+
+def _compress(layer: IO[bytes], file: IO[bytes]) -> str:
+    """Writes a layer compressed, without a time in its header; returns the sha256 of the result."""
+    compressor, digest = zlib.compressobj(LEVEL, wbits=31), hashlib.sha256()
+    for chunk in _chunks(layer):
+        packed = compressor.compress(chunk)
+        digest.update(packed)
+        file.write(packed)
+    last = compressor.flush()
+    digest.update(last)
+    file.write(last)
+    return digest.hexdigest()
+
+
+def _place(layer: Path, directory: Path) -> Blob:
+    """Puts a compressed layer into a layout, as another name of the same file."""
+    blob = Blob(f"sha256:{layer.stem.rpartition('-')[2]}", layer.stat().st_size)
+    target = directory / blob.path
+    if not target.exists():
+        target.hardlink_to(layer)
+    return blob
+
+
+def _forget_unused(cache: Path) -> None:
+    for layer in cache.glob("*.gz"):
+        if layer.stat().st_mtime < time.time() - KEPT_SECONDS:
+            layer.unlink(missing_ok=True)
+
+
+def _finish(directory: Path, config: bytes, layers: Sequence[Blob]) -> OciImage:
+    described = _write_blob(directory, config).described(CONFIG_TYPE)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": described,
+        "layers": [layer.described(LAYER_TYPE) for layer in layers],
+    }
+    digest = _write_blob(directory, _json(manifest)).digest
+    (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
+    paths = [directory / layer.path for layer in layers]
+    return OciImage(directory, digest, described["digest"], paths, json.loads(config))
+
+
+def _write_blob(directory: Path, content: bytes) -> Blob:
+    blob = Blob(_digest(content), len(content))
+    (directory / blob.path).write_bytes(content)
+    return blob
+
+
+def _content(directory: Path, digest: str) -> bytes:
+    """The content of a blob.
+
+    Raises:
+        ValueError: It is another one than its name says.
+    """
+    content = (directory / Blob(digest, 0).path).read_bytes()
+    if _digest(content) != digest:
+        raise ValueError(f"{digest} has another content")
+    return content
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = tar.extractfile(name)
+    if found is None:
+        raise ArchiveError(f"the engine has saved no file {name}; save the image again")
+    return found
+
+
+def _path(descriptor: Mapping[str, Any]) -> str:
+    return Blob(descriptor["digest"], 0).path
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _file_digest(file: IO[bytes]) -> str:
+    with file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,1 @@
+"""Delivery: who gets which release, where, and what was handed over."""

@@ -1,0 +1,105 @@
+"""Hands a release over to a customer: into their registry, or as a file."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_assets.resources.files import atomic_write, told_plainly
+from serving.release.bundle.archive import read_member
+from serving.release.bundle.facts import RELEASE, ReleaseFacts
+from serving.release.bundle.signed_files import BundleError, file_sha256
+from serving.release.delivery.customers import Customer
+from serving.release.registries import Repository
+from serving.release.signing import PublicKey
+from serving.runtime.errors import MLAssetsError
+
+_log = logging.getLogger(__name__)
+
+
+class DeliveryError(MLAssetsError):
+    """A release can't be delivered to a customer; the message says why."""
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What is handed over.
+
+    Attributes:
+        facts: What the release is.
+        bundle: File of the bundle.
+        source: Our own repository, which has the image and its signature.
+        key: The key that the image is signed with.
+        deliveries: Directory below which customers' directories are.
+    """
+
+    facts: ReleaseFacts
+    bundle: Path
+    source: Repository
+    key: PublicKey
+    deliveries: Path
+
+    def to(self, customer: Customer) -> str:
+        """Delivers to a customer; what they have already stays as it is.
+
+        Returns:
+            Where they find it.
+
+        Raises:
+            DeliveryError: They have something else of that name.
+            CosignError: A registry is out of reach or refuses, or our image is not signed.
+            StateError: No space, or no permission.
+        """
+        _log.info("delivering %s to %s", self.facts.label, customer.name)
+        return self._push(customer) if customer.registry else self._write(customer)
+
+    def _push(self, customer: Customer) -> str:
+        facts, tag = self.facts, customer.tag_of(self.facts)
+        target = Repository.below(customer.registry, facts.model)
+        self._verify_in(self.source)
+        if (found := target.digest_of(tag)) not in (None, facts.image_digest):
+            raise DeliveryError(
+                f"{target.tagged(tag)} is another image, {found}, and not {facts.image_digest}: "
+                "somebody has given its name away; remove that tag from the registry"
+            )
+        for name in (tag, customer.channel):
+            self.source.copy(facts.image_digest, target, name)
+        self._verify_in(target)
+        return target.tagged(tag)
+
+    def _verify_in(self, repository: Repository) -> None:
+        """Checks that a repository has the image, signed."""
+        digest, notes = self.facts.image_digest, annotations(self.facts)
+        self.key.verify_image(repository, digest, annotations=notes)
+
+    def _write(self, customer: Customer) -> str:
+        place = self.deliveries / customer.directory / self.facts.model
+        target = place / self.bundle.name
+        with told_plainly(place):
+            place.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            self._check_same_image(target)
+        if not target.exists() or file_sha256(target) != file_sha256(self.bundle):
+            with atomic_write(target) as file, self.bundle.open("rb") as bundle:
+                shutil.copyfileobj(bundle, file)
+            target.chmod(0o644)
+        with atomic_write(place / customer.channel) as file:
+            file.write(f"{target.name}\n".encode())
+        (place / customer.channel).chmod(0o644)
+        return str(target.relative_to(self.deliveries))
+
+    def _check_same_image(self, target: Path) -> None:
+        """Checks that a bundle of the same name is one of the same image."""
+        try:
+            found = ReleaseFacts.model_validate_json(read_member(target, RELEASE)).image_digest
+        except (BundleError, ValueError):
+            return  # what is damaged is written again
+        if found != self.facts.image_digest:
+            raise DeliveryError(
+                f"{target} is the bundle of another image, {found}; move it elsewhere"
+            )
+
+
+def annotations(facts: ReleaseFacts) -> dict[str, str]:
+    """What the signature of an image says besides its digest."""
+    return {"model": facts.model, "version": facts.version}

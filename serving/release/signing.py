@@ -1,0 +1,172 @@
+"""Signatures by cosign, with a key in a file or in a key management service.
+
+Nothing is sent to a public log: whoever has the public key can verify, without any network. What is
+signed as a file is verified by plain ``openssl`` too.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+from serving.release.cosign import PASSWORD_FILE, CosignError, cosign
+from serving.release.registries import Repository
+
+KMS = re.compile("^(awskms|azurekms|gcpkms|hashivault|k8s)://")
+DEVELOPMENT_KEY = "development.key"
+"""Name of the file of a key that is made for trying things out; whoever verifies is told so."""
+OFFLINE = ("--insecure-ignore-tlog=true", "--private-infrastructure=true")
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """What signatures are verified with.
+
+    Attributes:
+        pem: The key as PEM.
+    """
+
+    pem: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the key as DER, which ``openssl pkey -pubin -outform DER`` gives."""
+        key = load_pem_public_key(self.pem)
+        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(der).hexdigest()
+
+    def verify_file(self, path: Path, signature: bytes) -> None:
+        """Checks the signature of a file.
+
+        Args:
+            path: The file.
+            signature: As DER.
+
+        Raises:
+            UnsignedError: The key has not signed the file.
+        """
+        with TemporaryDirectory() as scratch:
+            key, signed = Path(scratch, "key.pub"), Path(scratch, "signature")
+            key.write_bytes(self.pem)
+            signed.write_bytes(base64.b64encode(signature))
+            cosign("verify-blob", f"--key={key}", f"--signature={signed}", *OFFLINE, str(path))
+
+    def verify_image(
+        self, repository: Repository, digest: str, *, annotations: Mapping[str, str]
+    ) -> None:
+        """Checks that an image in a registry was signed with this key.
+
+        Args:
+            repository: Where the image is.
+            digest: The image.
+            annotations: What the signature must say.
+
+        Raises:
+            UnsignedError: It has no such signature.
+            CosignError: The registry is out of reach, or refuses.
+        """
+        with TemporaryDirectory() as scratch:
+            key = Path(scratch, "key.pub")
+            key.write_bytes(self.pem)
+            options = (*OFFLINE, *repository.options, *_options(annotations))
+            cosign("verify", f"--key={key}", *options, repository.pinned(digest))
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A private key.
+
+    Attributes:
+        key: Its file, or its URL in a key management service.
+    """
+
+    key: str
+
+    @property
+    def is_development(self) -> bool:
+        """Whether it is a key for trying things out."""
+        return Path(self.key).name == DEVELOPMENT_KEY
+
+    def public_key(self) -> PublicKey:
+        """The public half.
+
+        Raises:
+            CosignError: The key can't be read.
+        """
+        self._check_readable()
+        found = cosign("public-key", f"--key={self.key}", password=self._password())
+        return PublicKey(found.encode())
+
+    def sign_file(self, path: Path) -> bytes:
+        """The signature of a file, as DER.
+
+        Raises:
+            CosignError: The key can't be used.
+        """
+        self._check_readable()
+        printed = cosign("sign-blob", *self._signing, str(path), password=self._password())
+        return base64.b64decode(printed)
+
+    def sign_image(
+        self, repository: Repository, digest: str, *, annotations: Mapping[str, str]
+    ) -> None:
+        """Puts a signature beside an image in its registry.
+
+        Args:
+            repository: Where the image is.
+            digest: The image.
+            annotations: What the signature says besides the digest.
+
+        Raises:
+            CosignError: The key can't be used, or the registry refuses.
+        """
+        options = (*self._signing, *repository.options, *_options(annotations))
+        cosign("sign", *options, repository.pinned(digest), password=self._password())
+
+    def attest(self, repository: Repository, digest: str, *, kind: str, predicate: Path) -> None:
+        """Puts a signed statement beside an image, in place of one of the same kind.
+
+        Args:
+            repository: Where the image is.
+            digest: The image.
+            kind: cosign's name of the predicate's type, such as ``cyclonedx``.
+            predicate: The file of the predicate, JSON.
+
+        Raises:
+            CosignError: The key can't be used, or the registry refuses.
+        """
+        what = (f"--type={kind}", f"--predicate={predicate}", "--replace=true")
+        options = (*self._signing, *repository.options, *what)
+        cosign("attest", *options, repository.pinned(digest), password=self._password())
+
+    @property
+    def _signing(self) -> tuple[str, ...]:
+        return ("--yes", f"--key={self.key}", "--tlog-upload=false")
+
+    def _check_readable(self) -> None:
+        if not KMS.match(self.key) and not os.access(self.key, os.R_OK):
+            raise CosignError(
+                f"the signing key {self.key} can't be read by uid {os.getuid()}; `make keys` makes "
+                "one for development, and SIGNING_KEY names another one"
+            )
+
+    def _password(self) -> str:
+        """The key's password, from the file beside it; none without that file."""
+        file = Path(self.key).with_name(PASSWORD_FILE)
+        if KMS.match(self.key) or not file.exists():
+            return ""
+        return file.read_text(encoding="utf-8").rstrip("\n")
+
+
+def _options(annotations: Mapping[str, str]) -> list[str]:
+    return [f"--annotations={key}={value}" for key, value in sorted(annotations.items())]
