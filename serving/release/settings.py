@@ -40,8 +40,8 @@ class ReleaseSettings:
             ``development``).
         customers_file: Who gets what (``CUSTOMERS_FILE``).
         deliveries: Directory below which customers' directories are (``DELIVERY_HOME``).
-        scan_policy: The file that says which advisories stop a release (``SCAN_POLICY``); None
-            without one.
+        scan_home: Directory of the advisory database, ``advisories``, and of the policy for it,
+            ``policy.yaml``; both may be absent (``SCAN_HOME``).
         support_contact: Whom customers ask for help: a URL, a mail address or a name
             (``SUPPORT_CONTACT``).
         serve_image: What models of xgboost run in (``SERVE_IMAGE``).
@@ -59,7 +59,7 @@ class ReleaseSettings:
     is_development: bool
     customers_file: Path
     deliveries: Path
-    scan_policy: Path | None
+    scan_home: Path
     support_contact: str
     serve_image: str
     serve_sklearn_image: str
@@ -69,7 +69,6 @@ class ReleaseSettings:
         """Reads the variables; what is unset or empty falls back on what the project builds."""
         shared = Settings.from_environment()
         registry = (os.environ.get("RELEASE_REGISTRY") or REGISTRY).rstrip("/")
-        policy = os.environ.get("SCAN_POLICY")
         return cls(
             home=shared.home,
             bento_home=shared.bento_home,
@@ -82,7 +81,7 @@ class ReleaseSettings:
             is_development=os.environ.get("RELEASE_PROFILE") == DEVELOPMENT,
             customers_file=Path(os.environ.get("CUSTOMERS_FILE") or PROJECT.parent / CUSTOMERS),
             deliveries=Path(os.environ.get("DELIVERY_HOME") or shared.home / "deliveries"),
-            scan_policy=Path(policy) if policy else None,
+            scan_home=Path(os.environ.get("SCAN_HOME") or shared.home / "scan"),
             support_contact=os.environ.get("SUPPORT_CONTACT", ""),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),
             serve_sklearn_image=os.environ.get("SERVE_SKLEARN_IMAGE")

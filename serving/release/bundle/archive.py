@@ -3,7 +3,7 @@
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from ml_assets.resources.files import atomic_write
@@ -12,13 +12,14 @@ from serving.release.bundle.signed_files import BundleError
 EXECUTABLE = ".sh"
 
 
-def pack(directory: Path, target: Path, *, epoch: int) -> None:
-    """Writes a directory as an archive, below the directory's name.
+def pack(directory: Path, target: Path, *, epoch: int, below: str = "") -> None:
+    """Writes a directory as an archive.
 
     Args:
         directory: What is packed; its files are then readable by all.
         target: The archive; it is not there before it is whole.
         epoch: Time of all files in it, in seconds since 1970.
+        below: Name of the directory in the archive; without it the files are at its top.
 
     Raises:
         StateError: No space, or no permission; nothing is left.
@@ -32,8 +33,10 @@ def pack(directory: Path, target: Path, *, epoch: int) -> None:
         return entry
 
     with atomic_write(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
-        for path in [directory, *sorted(directory.rglob("*"))]:
-            name = path.relative_to(directory.parent).as_posix()
+        if below:
+            tar.add(directory, below, recursive=False, filter=normal)
+        for path in sorted(directory.rglob("*")):
+            name = PurePosixPath(below, path.relative_to(directory)).as_posix()
             tar.add(path, name, recursive=False, filter=normal)
 
 
