@@ -1,63 +1,28 @@
-"""The assets of a release, each for one version of a model: from its files to an image in use."""
+"""The first assets of a release: from the files of a model version to an image that is proved."""
 
-import time
-from collections.abc import Callable, Sequence
-from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ml_assets.resources.failures import failing_plainly
 from ml_assets.resources.promotions import promotion_metrics
 from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
-from serving.release.partitions import MODEL_VERSIONS, partition_key, read_partition_key
-from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
+from serving.release.records import ImageRecord, ProofRecord
 from serving.release.settings import ReleaseSettings
+from serving.release.steps import Release, Result, files_of, key_of, step, version_of
 
 if TYPE_CHECKING:
     from serving.release.parity import ParityReport
 
-    Result = dg.MaterializeResult[None]
-else:  # Dagster reads the annotation of an asset's body and knows only the bare class
-    Result = dg.MaterializeResult
 
-Release = dg.ResourceParam[ReleaseSettings]
-GROUP = "release"
-
-
-def _asset(
-    *, deps: Sequence[str] = (), kinds: set[str]
-) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
-    """`dg.asset` with what all steps of a release have in common.
-
-    Errors reach the user as they are; the result says how many seconds the step took.
-    """
-
-    def decorate(body: Callable[..., Result]) -> dg.AssetsDefinition:
-        @wraps(body)
-        def timed(*context: dg.AssetExecutionContext, **given: Any) -> Result:
-            started = time.monotonic()
-            with failing_plainly():
-                metadata = body(*context, **given).metadata or {}
-            seconds = round(time.monotonic() - started, 2)
-            return dg.MaterializeResult(metadata={**metadata, "seconds": seconds})
-
-        return dg.asset(deps=deps, group_name=GROUP, kinds=kinds, partitions_def=MODEL_VERSIONS)(
-            timed
-        )
-
-    return decorate
-
-
-@_asset(kinds={"bentoml", "mlflow"})
+@step(kinds={"bentoml", "mlflow"})
 def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
     """The Bento: the runtime and the model's files, verified; no code of the artifact is run."""
     from serving.release.packaging import build_bento
     from serving.runtime.release_notes import ReleaseNotes
 
-    version = _version(context, registry)
+    version = version_of(context, registry)
     notes = ReleaseNotes(
         metrics=promotion_metrics(version.tags), support_contact=release.support_contact
     )
@@ -79,7 +44,7 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
     )
 
 
-@_asset(deps=["bento"], kinds={"docker"})
+@step(deps=["bento"], kinds={"docker"})
 def service_image(
     context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release
 ) -> Result:
@@ -88,12 +53,12 @@ def service_image(
     from serving.release.image import GIT_COMMIT, RUN, build_image
     from serving.release.packaging import BuiltBento
 
-    version = _version(context, registry)
-    files = _files(version, release)
+    version = version_of(context, registry)
+    files = files_of(version, release)
     base = _base(files.require_bento(), release)
     image = build_image(
-        BuiltBento(_key(version), files.bento),
-        name=f"{release.platform}/{_key(version)}",
+        BuiltBento(key_of(version), files.bento),
+        name=f"{release.platform}/{key_of(version)}",
         base=base,
         labels={GIT_COMMIT: version.tags.get("git_commit", ""), RUN: version.run_id},
     )
@@ -110,14 +75,14 @@ def service_image(
     )
 
 
-@_asset(deps=["service_image"], kinds={"docker", "mlflow"})
+@step(deps=["service_image"], kinds={"docker", "mlflow"})
 def parity(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
     """The proof that the image answers as the evaluated model; else production goes back."""
     from serving.release.image import ServiceImage
     from serving.release.parity import ParityError, prove
 
-    version = _version(context, registry)
-    files = _files(version, release)
+    version = version_of(context, registry)
+    files = files_of(version, release)
     image = files.require_image()
     files.forget_proof()
     try:
@@ -129,29 +94,10 @@ def parity(context: dg.AssetExecutionContext, registry: ModelRegistry, release: 
             image_id=image.id,
             requests=report.requests,
             largest_difference=report.largest_difference,
-        )
+        ),
+        documents=report.documents,
     )
     return dg.MaterializeResult(metadata={"image id": image.id, **_figures(report)})
-
-
-@_asset(deps=["parity"], kinds={"docker", "mlflow"})
-def push(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
-    """The image in the registry that customers pull it from: the very one that was proved."""
-    from serving.release.image import ServiceImage
-    from serving.release.push import push as push_image
-
-    version = _version(context, registry)
-    image = _files(version, release).require_proved_image()
-    reference = f"{release.registry}/{_key(version)}"
-    digest = push_image(ServiceImage(image.name, image.id), reference=reference)
-    registry.record_release(version, image=reference, digest=digest)
-    return dg.MaterializeResult(
-        metadata={
-            "image": reference,
-            "image digest": digest,
-            "pull": f"docker pull {release.registry}/{version.name}@{digest}",
-        }
-    )
 
 
 def _refused(version: RegisteredVersion, registry: ModelRegistry, *, reason: str) -> dg.Failure:
@@ -173,20 +119,6 @@ def _refused(version: RegisteredVersion, registry: ModelRegistry, *, reason: str
         },
         allow_retries=False,
     )
-
-
-def _version(context: dg.AssetExecutionContext, registry: ModelRegistry) -> RegisteredVersion:
-    """The version that the run's partition names."""
-    model, number = read_partition_key(context.partition_key)
-    return registry.version(model, number)
-
-
-def _key(version: RegisteredVersion) -> str:
-    return partition_key(version.name, version.version)
-
-
-def _files(version: RegisteredVersion, release: ReleaseSettings) -> ReleaseFiles:
-    return ReleaseFiles.of(release, version.name, version.version)
 
 
 def _base(bento: Path, release: ReleaseSettings) -> str:

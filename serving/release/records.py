@@ -1,16 +1,23 @@
-"""What the steps of a release leave for the next ones, beside the Bento: image and proof."""
+"""What the steps of a release leave for the next ones: image, proof, bundle."""
 
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ml_assets.resources.files import atomic_write, told_plainly
+from ml_assets.resources.files import UNFINISHED, atomic_write, told_plainly
+from serving.release.bundle.facts import ReleaseFacts
 from serving.release.settings import ReleaseSettings
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.spec import FrozenModel
 
+WORK = ".work."
+"""How the names of directories begin in which something is being made."""
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -44,6 +51,22 @@ class ProofRecord(FrozenModel):
     largest_difference: float
 
 
+class BundleRecord(FrozenModel):
+    """The bundle of a version.
+
+    Attributes:
+        file: Name of its file, beside this record.
+        image_id: The image in it, which was proved.
+        sums: sha256 of the signed list of its files.
+        facts: What the release is.
+    """
+
+    file: str
+    image_id: str
+    sums: str
+    facts: ReleaseFacts
+
+
 @dataclass(frozen=True)
 class ReleaseFiles:
     """The files of the release of one version.
@@ -74,7 +97,7 @@ class ReleaseFiles:
 
     def write_image(self, record: ImageRecord) -> None:
         """Notes which image the version has."""
-        self._write("image.json", record)
+        self._write("image.json", _json(record))
 
     def require_image(self) -> ImageRecord:
         """The image of the version.
@@ -84,13 +107,37 @@ class ReleaseFiles:
         """
         return self._read("image.json", ImageRecord, made_by="service_image")
 
-    def write_proof(self, record: ProofRecord) -> None:
-        """Notes what was proved."""
-        self._write("proof.json", record)
+    def write_proof(self, record: ProofRecord, *, documents: Mapping[str, bytes]) -> None:
+        """Notes what was proved, and keeps what the image says of itself."""
+        for name, content in documents.items():
+            self._write(name, content)
+        self._write("proof.json", _json(record))
+
+    def document(self, name: str) -> bytes:
+        """What the proved image says of itself, by the name of its file.
+
+        Raises:
+            ReleaseError: It is not there.
+        """
+        try:
+            return (self.records / name).read_bytes()
+        except OSError as error:
+            raise ReleaseError(
+                f"{self.records / name} can't be read ({error.strerror}); materialise the asset "
+                "parity again"
+            ) from error
 
     def forget_proof(self) -> None:
         """Removes the proof, so that none is left if the next one fails."""
         (self.records / "proof.json").unlink(missing_ok=True)
+
+    def require_proof(self) -> ProofRecord:
+        """What was proved.
+
+        Raises:
+            ReleaseError: Nothing.
+        """
+        return self._read("proof.json", ProofRecord, made_by="parity")
 
     def require_proved_image(self) -> ImageRecord:
         """The image of the version, if it is the very one that was proved.
@@ -99,7 +146,7 @@ class ReleaseFiles:
             ReleaseError: There is none, or it was not proved.
         """
         image = self.require_image()
-        proof = self._read("proof.json", ProofRecord, made_by="parity")
+        proof = self.require_proof()
         if proof.image_id != image.id:
             raise ReleaseError(
                 f"{image.name} is the image {image.id}, but {proof.image_id} was proved; "
@@ -107,11 +154,58 @@ class ReleaseFiles:
             )
         return image
 
-    def _write(self, name: str, record: BaseModel) -> None:
+    def write_bundle(self, record: BundleRecord) -> None:
+        """Notes which bundle the version has."""
+        self._write("bundle.json", _json(record))
+
+    def find_bundle(self) -> BundleRecord | None:
+        """The bundle of the version, if it has one."""
+        try:
+            record = BundleRecord.model_validate_json((self.records / "bundle.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return record if self.archive(record).is_file() else None
+
+    def require_bundle(self) -> BundleRecord:
+        """The bundle of the version.
+
+        Raises:
+            ReleaseError: There is none.
+        """
+        record = self._read("bundle.json", BundleRecord, made_by="bundle")
+        if not self.archive(record).is_file():
+            raise ReleaseError(
+                f"{self.archive(record)} is gone; materialise the asset bundle again"
+            )
+        return record
+
+    def archive(self, record: BundleRecord) -> Path:
+        """The file of a bundle."""
+        return self.records / record.file
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """An empty directory beside the records, for what is not finished yet."""
+        with told_plainly(self.records):
+            self.records.mkdir(parents=True, exist_ok=True)
+            self._clear()
+            with TemporaryDirectory(
+                dir=self.records, prefix=WORK, ignore_cleanup_errors=True
+            ) as place:
+                yield Path(place)
+
+    def _clear(self) -> None:
+        """Removes what killed runs have left; runs of one version wait for each other."""
+        for left in self.records.glob(f"{WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in self.records.glob(f".*{UNFINISHED}"):
+            left.unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
         with told_plainly(self.records):
             self.records.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.records / name) as file:
-            file.write(record.model_dump_json(indent=2).encode())
+            file.write(content)
 
     def _read(self, name: str, kind: type[Record], *, made_by: str) -> Record:
         path = self.records / name
@@ -125,3 +219,7 @@ class ReleaseFiles:
             raise ReleaseError(
                 f"{path} can't be read ({error}); materialise the asset {made_by} again"
             ) from error
+
+
+def _json(record: BaseModel) -> bytes:
+    return record.model_dump_json(indent=2).encode()

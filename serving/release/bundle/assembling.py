@@ -94,9 +94,7 @@ def _contents(parts: Parts) -> Iterator[tuple[str, bytes]]:
     yield from _from_templates(facts)
     yield from _card(parts)
     yield from _packages(parts)
-    statement = provenance(
-        facts, run=parts.run, started=parts.started, builder=parts.builder
-    )
+    statement = provenance(facts, run=parts.run, started=parts.started, builder=parts.builder)
     yield PROVENANCE, _json(statement)
     yield OPENAPI, _json(json.loads(parts.openapi))
     yield SERVICE, parts.service_page
@@ -145,8 +143,8 @@ def _packages(parts: Parts) -> Iterator[tuple[str, bytes]]:
     listed = packages_of(json.loads(sbom))
     notes = change_notes(facts, parts.measured.metrics, listed, before=parts.before)
     yield "CHANGES.md", notes.encode()
-    yield "scan.json", parts.scan.json_text.encode()
-    yield "scan.md", parts.scan.markdown.encode()
+    yield "scan.json", parts.scan.to_json()
+    yield "scan.md", parts.scan.to_markdown().encode()
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

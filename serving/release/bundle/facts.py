@@ -70,6 +70,11 @@ class ReleaseFacts(FrozenModel):
         """Name of the bundle: ``iris-v3-0123456789ab``."""
         return f"{self.model}-{immutable_tag(self.version, self.image_digest)}"
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What the signature of the image says besides its digest."""
+        return {"model": self.model, "version": self.version}
+
 
 def immutable_tag(version: str, digest: str) -> str:
     """A tag that is never given to another image: ``v3-0123456789ab``."""

@@ -69,7 +69,7 @@ class Handover:
 
     def _verify_in(self, repository: Repository) -> None:
         """Checks that a repository has the image, signed."""
-        digest, notes = self.facts.image_digest, annotations(self.facts)
+        digest, notes = self.facts.image_digest, self.facts.annotations
         self.key.verify_image(repository, digest, annotations=notes)
 
     def _write(self, customer: Customer) -> str:
@@ -98,8 +98,3 @@ class Handover:
             raise DeliveryError(
                 f"{target} is the bundle of another image, {found}; move it elsewhere"
             )
-
-
-def annotations(facts: ReleaseFacts) -> dict[str, str]:
-    """What the signature of an image says besides its digest."""
-    return {"model": facts.model, "version": facts.version}

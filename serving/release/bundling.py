@@ -1,0 +1,234 @@
+"""Makes the release bundle of a version whose image is proved."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from ml_assets.resources.files import told_plainly
+from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry, RegisteredVersion
+from serving.release.bundle.archive import pack, read_member
+from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemble
+from serving.release.bundle.change_notes import Earlier
+from serving.release.bundle.facts import RELEASE, ReleaseFacts, immutable_tag
+from serving.release.bundle.measured import EvaluationFile
+from serving.release.bundle.oci import OciImage, write_layout
+from serving.release.bundle.signed_files import SUMS, file_sha256, sign_directory
+from serving.release.contents.forbidden import find_forbidden
+from serving.release.contents.image import ImageContents, read_image
+from serving.release.contents.sbom import ModelFile
+from serving.release.engine import docker
+from serving.release.image import BASE, BASE_NAME
+from serving.release.ledger.ledger import Ledger
+from serving.release.packaging import LOCK, SKOPS_LOCK
+from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
+from serving.release.scan.policy import ScanPolicy, read_policy
+from serving.release.scan.report import ScanReport
+from serving.release.scan.scanning import scan
+from serving.release.settings import PROJECT, ReleaseSettings
+from serving.release.signing import Signer
+from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
+from serving.runtime.manifest import read_manifest
+
+SERVICE_PAGE = PROJECT.parent / "docs" / "service.md"
+SHOWN = 10
+
+_log = logging.getLogger(__name__)
+
+
+class RefusedError(ReleaseError):
+    """An image is proved, and all the same must not be released: for what it holds."""
+
+
+@dataclass(frozen=True)
+class Bundler:
+    """Makes bundles.
+
+    Attributes:
+        registry: Where the version is registered.
+        release: The settings.
+        run: The Dagster run.
+    """
+
+    registry: ModelRegistry
+    release: ReleaseSettings
+    run: str
+
+    def bundle(self, version: RegisteredVersion, files: ReleaseFiles) -> BundleRecord:
+        """The bundle of a version; one of the same image and key is kept as it is.
+
+        Raises:
+            ReleaseError: The image was not proved.
+            RefusedError: It holds what it must not, or packages with advisories that count.
+            CosignError: The key can't be used.
+            EngineError: The engine does not have the image, or is out of reach.
+            StateError: No space, or no permission; nothing that looks finished is left.
+        """
+        signer = self.release.require_signer()
+        fingerprint = signer.public_key().fingerprint
+        image = files.require_proved_image()
+        if (found := files.find_bundle()) and _is_of(found, image.id, fingerprint):
+            _log.info("%s is there already", found.file)
+            return found
+        with files.workplace() as place:
+            layout = place / "layout"
+            layout.mkdir()
+            cache = self.release.home / "releases" / "layers"
+            oci = write_layout(image.id, layout, cache=cache)
+            parts = self._parts(version, files, oci, signer=signer, fingerprint=fingerprint)
+            return _finish(place / "bundle", parts, files, signer)
+
+    def _parts(
+        self,
+        version: RegisteredVersion,
+        files: ReleaseFiles,
+        oci: OciImage,
+        *,
+        signer: Signer,
+        fingerprint: str,
+    ) -> Parts:
+        started = datetime.now(UTC)
+        contents = read_image(oci.layers)
+        _check_contents(oci.layers)
+        facts = self._facts(version, files, oci, signer=signer, fingerprint=fingerprint)
+        model_dir = files.require_bento() / "src" / "model"
+        return Parts(
+            facts=facts,
+            image=oci,
+            contents=contents,
+            model=[*_model_files(model_dir)],
+            measured=EvaluationFile.model_validate(self.registry.evaluation(version)).evaluation,
+            purpose=version.tags.get(PURPOSE, ""),
+            limits=version.tags.get(LIMITS, ""),
+            told=files.document(CARD),
+            openapi=files.document(OPENAPI),
+            example=self.registry.example(version).model_dump_json().encode(),
+            golden=self.registry.golden_file(version),
+            service_page=SERVICE_PAGE.read_bytes(),
+            scan=self._scan(contents, facts),
+            before=self._before(version),
+            run=self.run,
+            started=started,
+            builder={"docker": docker("version", "--format={{.Server.Version}}"), **_versions()},
+        )
+
+    def _facts(
+        self,
+        version: RegisteredVersion,
+        files: ReleaseFiles,
+        oci: OciImage,
+        *,
+        signer: Signer,
+        fingerprint: str,
+    ) -> ReleaseFacts:
+        labels, number = oci.config["config"]["Labels"], str(version.version)
+        tag = immutable_tag(number, oci.digest)
+        return ReleaseFacts(
+            model=version.name,
+            version=number,
+            image=f"{version.name}:{tag}",
+            image_digest=oci.digest,
+            image_id=oci.image_id,
+            platform=f"{oci.config['os']}/{oci.config['architecture']}",
+            data_version=version.tags.get("data_version", ""),
+            git_commit=version.tags.get("git_commit", ""),
+            mlflow_run=version.run_id,
+            model_digest=version.tags.get(f"sha256.{MANIFEST}", ""),
+            lock_digest=_lock_digest(files.require_bento()),
+            training_lock_digest=version.tags.get("lock_sha256", ""),
+            base_image=labels[BASE_NAME],
+            base_image_id=labels[BASE],
+            registered=version.created,
+            released=datetime.now(UTC),
+            key_fingerprint=fingerprint,
+            development_key=signer.is_development,
+            golden_requests=files.require_proof().requests,
+            support_contact=self.release.support_contact,
+        )
+
+    def _scan(self, contents: ImageContents, facts: ReleaseFacts) -> ScanReport:
+        """What is known of the image's packages.
+
+        Raises:
+            RefusedError: Too much, by the policy.
+        """
+        home = self.release.scan_home
+        policy, database = home / "policy.yaml", home / "advisories"
+        report = scan(
+            contents.packages,
+            database if database.exists() else None,
+            read_policy(policy) if policy.exists() else ScanPolicy(),
+            datetime.now(UTC).date(),
+        )
+        if report.refused:
+            reasons = "\n".join(f"- {reason}" for reason in report.refused)
+            raise RefusedError(f"{facts.image} must not be released:\n{reasons}")
+        return report
+
+    def _before(self, version: RegisteredVersion) -> Earlier | None:
+        """The last release of another version of the model, if its bundle is still there."""
+        for entry in reversed(Ledger.of(self.release.home).entries("release")):
+            if entry.model == version.name and entry.version != version.version:
+                files = ReleaseFiles.of(self.release, entry.model, entry.version)
+                record = files.find_bundle()
+                return _earlier(files.archive(record)) if record else None
+        return None
+
+
+def _earlier(archive: Path) -> Earlier:
+    facts, card, sbom = (read_member(archive, name) for name in (RELEASE, CARD, SBOM))
+    return Earlier(facts=facts, card=card, sbom=sbom)
+
+
+def _is_of(found: BundleRecord, image_id: str, fingerprint: str) -> bool:
+    return (found.image_id, found.facts.key_fingerprint) == (image_id, fingerprint)
+
+
+def _finish(directory: Path, parts: Parts, files: ReleaseFiles, signer: Signer) -> BundleRecord:
+    """Writes, signs and packs a bundle; the record of it comes last."""
+    facts = parts.facts
+    with told_plainly(directory):
+        directory.mkdir()
+        assemble(directory, parts)
+        sign_directory(directory, signer)
+        record = BundleRecord(
+            file=f"{facts.name}.tar",
+            image_id=facts.image_id,
+            sums=file_sha256(directory / SUMS),
+            facts=facts,
+        )
+        epoch = int(facts.released.timestamp())
+        pack(directory, files.archive(record), epoch=epoch, below=facts.name)
+    files.write_bundle(record)
+    return record
+
+
+def _check_contents(layers: Sequence[Path]) -> None:
+    """Checks that no layer holds what customers must not get.
+
+    Raises:
+        RefusedError: One does; the message names the files.
+    """
+    if not (found := find_forbidden(layers)):
+        return
+    listed = "\n".join(f"- {one.path}: {one.why}" for one in found[:SHOWN])
+    more = f"\nand {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise RefusedError(f"the image holds what it must not:\n{listed}{more}")
+
+
+def _model_files(directory: Path) -> list[ModelFile]:
+    digests = read_manifest(directory).files | {MANIFEST: sha256(read_file(directory / MANIFEST))}
+    return [ModelFile(name, digest) for name, digest in sorted(digests.items())]
+
+
+def _lock_digest(bento: Path) -> str:
+    """sha256 of the lock file that the packages of a Bento's base came from."""
+    of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
+    return file_sha256(SKOPS_LOCK if of_sklearn else LOCK)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what builds a bundle."""
+    return {name: installed(name) for name in ("bentoml", "cyclonedx-python-lib")}

@@ -1,0 +1,70 @@
+"""The last assets of a release: a signed bundle, the image in our registry, and the deliveries."""
+
+import dagster as dg
+
+from ml_assets.resources.registry import ModelRegistry
+from serving.release.steps import Release, Result, files_of, key_of, step, version_of
+
+RETRIES = dg.RetryPolicy(max_retries=4, delay=10, backoff=dg.Backoff.EXPONENTIAL)
+"""A registry that is away for a moment: tried again after 10, 20, 40 and 80 seconds."""
+
+
+@step(deps=["parity"], kinds={"docker", "cosign"})
+def bundle(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
+    """The release bundle: the image and all that makes it trustworthy, in one signed archive."""
+    from serving.release.bundling import Bundler
+
+    version = version_of(context, registry)
+    files = files_of(version, release)
+    record = Bundler(registry, release, context.run_id).bundle(version, files)
+    archive = files.archive(record)
+    return dg.MaterializeResult(
+        metadata={
+            "bundle": dg.MetadataValue.path(str(archive)),
+            "bytes": archive.stat().st_size,
+            "image digest": record.facts.image_digest,
+            "key": record.facts.key_fingerprint,
+            "development key": record.facts.development_key,
+        }
+    )
+
+
+@step(deps=["bundle"], kinds={"docker", "mlflow", "cosign"})
+def push(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
+    """The image in our registry, signed and with its attestations: the very one of the bundle."""
+    from serving.release.pushing import push_bundle
+    from serving.release.recording import Recorder
+
+    version = version_of(context, registry)
+    files = files_of(version, release)
+    record = files.require_bundle()
+    push_bundle(record, files, release)
+    digest, reference = record.facts.image_digest, f"{release.registry}/{key_of(version)}"
+    registry.record_release(version, image=reference, digest=digest)
+    Recorder.of(release, who=context.run_id).release(record)
+    return dg.MaterializeResult(
+        metadata={
+            "image": reference,
+            "image digest": digest,
+            "pull": f"docker pull {release.registry}/{version.name}@{digest}",
+        }
+    )
+
+
+@step(deps=["push"], kinds={"cosign"}, retry_policy=RETRIES)
+def delivery(
+    context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release
+) -> Result:
+    """The release with every customer of the model; who can't be reached is tried again."""
+    from serving.release.delivery.delivering import deliver
+
+    version = version_of(context, registry)
+    files = files_of(version, release)
+    outcome = deliver(files.require_bundle(), files, release, who=context.run_id)
+    metadata = {
+        "customers": len(outcome.places) + len(outcome.failures),
+        **{name: place for name, place in outcome.places.items()},
+    }
+    if outcome.failures:
+        raise dg.Failure(description=outcome.complaint, metadata=metadata, allow_retries=True)
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,0 +1,84 @@
+"""Pushes the image of a bundle to our own registry, signs it, and puts its attestations beside it."""
+
+import logging
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from serving.release.bundle.archive import unpacked
+from serving.release.bundle.assembling import IMAGE, PROVENANCE, SBOM
+from serving.release.bundle.facts import ReleaseFacts, immutable_tag
+from serving.release.bundle.oci import ArchiveError, read_layout
+from serving.release.bundle.provenance import predicate_of
+from serving.release.bundle.signed_files import check_directory
+from serving.release.cosign import UnsignedError
+from serving.release.records import BundleRecord, ReleaseFiles
+from serving.release.registries import Repository
+from serving.release.settings import ReleaseSettings
+from serving.release.signing import Signer
+
+CYCLONEDX, SLSA = "cyclonedx", "slsaprovenance1"
+"""cosign's names of the types of attestations."""
+
+_log = logging.getLogger(__name__)
+
+
+def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSettings) -> None:
+    """Pushes the image of a bundle; what is in the registry already is not done again.
+
+    It gets an immutable tag and the version's own, ``v3``, which moves if the version is released
+    anew.
+
+    Raises:
+        BundleError: The bundle is not the one that was signed.
+        CosignError: The registry is out of reach or refuses, or the key can't be used.
+    """
+    facts, signer = record.facts, release.require_signer()
+    repository = release.repository(facts.model)
+    with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
+        check_directory(bundle, fingerprint=facts.key_fingerprint)
+        layout = unpack_image(bundle, place / "layout", facts)
+        for tag in (immutable_tag(facts.version, facts.image_digest), f"v{facts.version}"):
+            _log.info("pushing %s", repository.tagged(tag))
+            repository.push(layout, tag)
+        _sign(repository, facts, signer)
+        predicates = {
+            CYCLONEDX: (bundle / SBOM).read_bytes(),
+            SLSA: predicate_of((bundle / PROVENANCE).read_bytes()),
+        }
+        _attest(repository, facts.image_digest, signer, predicates)
+
+
+def unpack_image(bundle: Path, directory: Path, facts: ReleaseFacts) -> Path:
+    """Unpacks the image of a bundle into a directory, as an OCI layout.
+
+    Raises:
+        ArchiveError: It is not the image that the bundle is about.
+    """
+    with tarfile.open(bundle / IMAGE) as tar:
+        tar.extractall(directory, filter="data")
+    found = read_layout(directory)
+    if (found.digest, found.image_id) != (facts.image_digest, facts.image_id):
+        raise ArchiveError(
+            f"{IMAGE} of {bundle.name} is the image {found.digest}, and not {facts.image_digest}"
+        )
+    return directory
+
+
+def _sign(repository: Repository, facts: ReleaseFacts, signer: Signer) -> None:
+    digest, notes = facts.image_digest, facts.annotations
+    try:
+        signer.public_key().verify_image(repository, digest, annotations=notes)
+    except UnsignedError:
+        _log.info("signing %s", repository.pinned(digest))
+        signer.sign_image(repository, digest, annotations=notes)
+
+
+def _attest(
+    repository: Repository, digest: str, signer: Signer, predicates: dict[str, bytes]
+) -> None:
+    with TemporaryDirectory() as scratch:
+        for kind, predicate in predicates.items():
+            file = Path(scratch, f"{kind}.json")
+            file.write_bytes(predicate)
+            signer.attest(repository, digest, kind=kind, predicate=file)

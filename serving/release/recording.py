@@ -1,0 +1,116 @@
+"""Writes down in the ledger what happened to a version, each event once."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ml_assets.resources.promotions import PROMOTED
+from ml_assets.resources.registry import RegisteredVersion
+from serving.release.bundle.facts import ReleaseFacts
+from serving.release.delivery.customers import Customer
+from serving.release.ledger.entries import (
+    BundleFile,
+    Delivery,
+    Promotion,
+    Release,
+    Rollback,
+    SigningKey,
+)
+from serving.release.ledger.ledger import Ledger
+from serving.release.records import BundleRecord
+from serving.release.settings import ReleaseSettings
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Someone who writes into the ledger.
+
+    Attributes:
+        ledger: The ledger.
+        who: The user and host, or the run, that acts.
+    """
+
+    ledger: Ledger
+    who: str
+
+    @classmethod
+    def of(cls, release: ReleaseSettings, *, who: str) -> "Recorder":
+        """Whoever writes into the platform's ledger."""
+        return cls(Ledger.of(release.home), who)
+
+    def promotions(self, version: RegisteredVersion) -> None:
+        """Notes all promotions of a version, which MLflow tells; a rollback notes itself."""
+        records = [json.loads(one) for key, one in version.tags.items() if key.startswith(PROMOTED)]
+        for record in sorted(records, key=lambda one: str(one["when"])):
+            if not record.get("rollback"):
+                self.ledger.append_once(_promotion(version, record))
+
+    def release(self, bundle: BundleRecord) -> None:
+        """Notes that a version is released."""
+        facts = bundle.facts
+        self.ledger.append_once(
+            Release(
+                model=facts.model,
+                version=int(facts.version),
+                when=datetime.now(UTC),
+                who=self.who,
+                image_digest=facts.image_digest,
+                image_id=facts.image_id,
+                bundle=BundleFile(name=bundle.file, manifest=bundle.sums),
+                data_version=facts.data_version,
+                git_commit=facts.git_commit,
+                mlflow_run=facts.mlflow_run,
+                model_digest=facts.model_digest,
+                lock_digest=facts.lock_digest,
+                base_image=facts.base_image_id,
+                key=SigningKey(
+                    fingerprint=facts.key_fingerprint, development=facts.development_key
+                ),
+                golden_requests=facts.golden_requests,
+            )
+        )
+
+    def delivery(self, facts: ReleaseFacts, customer: Customer, *, place: str) -> None:
+        """Notes that a customer was given an image."""
+        self.ledger.append_once(
+            Delivery(
+                model=facts.model,
+                version=int(facts.version),
+                when=datetime.now(UTC),
+                who=self.who,
+                customer=customer.name,
+                image_digest=facts.image_digest,
+                channel=customer.channel,
+                destination=place,
+            )
+        )
+
+    def rollback(self, facts: ReleaseFacts, *, from_version: int, reason: str) -> None:
+        """Notes that production went back to a version."""
+        self.ledger.append_once(
+            Rollback(
+                model=facts.model,
+                version=int(facts.version),
+                when=datetime.now(UTC),
+                who=self.who,
+                from_version=from_version,
+                image_digest=facts.image_digest,
+                reason=reason,
+            )
+        )
+
+
+def _promotion(version: RegisteredVersion, record: dict[str, object]) -> Promotion:
+    return Promotion.model_validate(
+        {
+            "model": version.name,
+            "version": version.version,
+            "when": record["when"],
+            "who": record.get("who") or "unknown",
+            "from_version": record["from_version"],
+            "data_version": version.tags.get("data_version") or "unknown",
+            "git_commit": version.tags.get("git_commit", ""),
+            "mlflow_run": version.run_id,
+            "reason": record.get("reason", ""),
+        }
+    )
