@@ -58,7 +58,12 @@ class Peers:
     def _bento(self, version: RegisteredVersion) -> BuiltBento:
         with TemporaryDirectory() as scratch:
             bundle = self.platform.registry.bundle(version, Path(scratch))
-            return build_bento(bundle, version=str(version.version), bento_home=self.home)
+            return build_bento(
+                bundle,
+                version=str(version.version),
+                created=version.created,
+                bento_home=self.home,
+            )
 
     def _mlflow(self, version: RegisteredVersion, image: str, *options: str) -> PeerBuild:
         uri = self.platform.tracking_uri

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def _subject(
     model = Model.load(bundle)
     cases = tuple(Case(name, one, predict_columns(model, one)) for name, one in requests.items())
     logged = _log(bundle, model, example=pd.DataFrame(cases[0].data), home=home)
-    bento = build_bento(bundle, version="1", bento_home=bento_home)
+    bento = build_bento(bundle, version="1", created=datetime.now(UTC), bento_home=bento_home)
     return Subject(bundle, logged, bento, bento_home, cases)
 
 

@@ -42,6 +42,7 @@ def build(version: RegisteredVersion, settings: Settings) -> BuiltBento:
         return build_bento(
             bundle,
             version=str(version.version),
+            created=version.created,
             bento_home=settings.bento_home,
             notes=ReleaseNotes(metrics=promotion_metrics(version.tags)),
         )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,12 +44,14 @@ class RegisteredVersion:
         name: Name of the registered model.
         version: Its number.
         run_id: The MLflow run that logged it.
+        created: When it was registered, in UTC.
         tags: Its tags, for instance ``data_version`` and ``sha256.model.ubj``.
     """
 
     name: str
     version: int
     run_id: str
+    created: datetime
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -124,7 +127,7 @@ class ModelRegistry(MlflowAccess):
         self.tag(candidate, {"promotion": record, promotion_tag(record): record})
         self.set_alias(candidate, "production")
         if previous is not None:
-            self.set_alias(RegisteredVersion(candidate.name, previous, ""), "previous")
+            self._point(candidate.name, "previous", previous)
 
     def models(self) -> dict[str, int | None]:
         """Every registered model by its name, and the version of it that is in production."""
@@ -180,8 +183,7 @@ class ModelRegistry(MlflowAccess):
 
     def set_alias(self, version: RegisteredVersion, alias: Alias) -> None:
         """Points ``alias`` at ``version``; a single statement for readers of the registry."""
-        with self._opened() as client:
-            client.set_registered_model_alias(version.name, alias, str(version.version))
+        self._point(version.name, alias, version.version)
 
     def tag(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
         """Adds tags to a version."""
@@ -248,11 +250,11 @@ class ModelRegistry(MlflowAccess):
 
     def _point(self, name: str, alias: Alias, number: int | None) -> None:
         """Points an alias at a version, or deletes it."""
-        if number is not None:
-            self.set_alias(RegisteredVersion(name, number, ""), alias)
-            return
         with self._opened() as client:
-            client.delete_registered_model_alias(name, alias)
+            if number is None:
+                client.delete_registered_model_alias(name, alias)
+            else:
+                client.set_registered_model_alias(name, alias, str(number))
 
 
 def _artifact(version: RegisteredVersion, path: str) -> str:
@@ -260,4 +262,10 @@ def _artifact(version: RegisteredVersion, path: str) -> str:
 
 
 def _registered(version: "ModelVersion") -> RegisteredVersion:
-    return RegisteredVersion(version.name, int(version.version), version.run_id or "", version.tags)
+    return RegisteredVersion(
+        version.name,
+        int(version.version),
+        version.run_id or "",
+        datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        version.tags,
+    )

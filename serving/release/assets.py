@@ -31,6 +31,7 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
         built = build_bento(
             bundle,
             version=str(version.version),
+            created=version.created,
             bento_home=release.bento_home,
             notes=notes,
         )

@@ -1,7 +1,8 @@
 """Builds the image of a service: the runtime base, and one thin layer with a Bento on top.
 
 The same Bento on the same base gives the same image, to the last bit: all times in it are the one
-at which the Bento was built. Nothing in the layer can be written, whoever the service runs as.
+that the Bento gives as its creation. Nothing in the layer can be written, whoever the service runs
+as.
 """
 
 import logging
@@ -71,7 +72,7 @@ class BentoFacts(BaseModel):
 
     Attributes:
         labels: The model, and its version in the registry.
-        creation_time: When it was built.
+        creation_time: When its model's version was registered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,7 +82,7 @@ class BentoFacts(BaseModel):
 
     @property
     def epoch(self) -> int:
-        """When it was built, in whole seconds since 1970."""
+        """Its creation, in whole seconds since 1970."""
         return int(self.creation_time.timestamp())
 
 

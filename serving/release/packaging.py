@@ -19,8 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError
-from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock
@@ -28,6 +28,7 @@ from packaging.requirements import Requirement
 
 import serving.runtime
 from ml_assets.resources.pins import installed_pin
+from serving.release.bento_files import is_built_of, set_creation_time
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, read_verified, sha256
 from serving.runtime.manifest import ModelManifest, read_manifest
@@ -66,15 +67,22 @@ class BuiltBento:
 
 
 def build_bento(
-    model_dir: Path, *, version: str, bento_home: Path, notes: ReleaseNotes | None = None
+    model_dir: Path,
+    *,
+    version: str,
+    created: datetime,
+    bento_home: Path,
+    notes: ReleaseNotes | None = None,
 ) -> BuiltBento:
     """Builds the Bento of a model version, unless the store has it with the same content.
 
-    A Bento of that version with another model, runtime or packages is replaced.
+    A Bento of that version with another model, runtime, packages or time is replaced. The same of
+    all these gives the same Bento, to the last bit, whenever and wherever it is built.
 
     Args:
         model_dir: The model's directory; every file's sha256 is verified before it is used.
         version: Version of the model in the registry, such as "3".
+        created: When it was registered, with a zone; the Bento gives it as its own creation.
         bento_home: `BENTOML_HOME` of the store that gets the Bento.
         notes: What the model card tells beside the manifest.
 
@@ -87,7 +95,13 @@ def build_bento(
     try:
         with _workspace(bento_home) as workspace:
             manifest = _stage(model_dir, workspace / "context", notes=notes or ReleaseNotes())
-            return _build(manifest, version=version, workspace=workspace, bento_home=bento_home)
+            return _build(
+                manifest,
+                version=version,
+                created=created,
+                workspace=workspace,
+                bento_home=bento_home,
+            )
     except OSError as error:
         raise PackagingError(
             f"the Bento of {model_dir} can't be built in {bento_home} "
@@ -118,41 +132,26 @@ def _workspace(bento_home: Path) -> Iterator[Path]:
 
 
 def _build(
-    manifest: ModelManifest, *, version: str, workspace: Path, bento_home: Path
+    manifest: ModelManifest, *, version: str, created: datetime, workspace: Path, bento_home: Path
 ) -> BuiltBento:
     context = workspace / "context"
     tag = f"{manifest.name}:v{version}"
     place = Path(manifest.name, f"v{version}")
     target = bento_home / "bentos" / place
     packages = _requirements(manifest)
-    if _holds(target, context, packages):
+    wanted = [*packages, installed_pin("bentoml")]
+    if is_built_of(context, target, packages=wanted, created=created):
         _log.info("the store has Bento %s already", tag)
     else:
         _log.info("building Bento %s", tag)
         build_file = _build_file(manifest, packages, version=version)
         (context / "bentofile.yaml").write_text(json.dumps(build_file), encoding="utf-8")
         _run_bentoml(context, tag=tag, home=workspace)
-        _install(workspace / "bentos" / place, target, replaced=bento_home / REPLACED / place)
+        built = workspace / "bentos" / place
+        set_creation_time(built, created)
+        _install(built, target, replaced=bento_home / REPLACED / place)
     _make_latest(target, scratch=workspace / "latest")
     return BuiltBento(tag, target)
-
-
-def _holds(bento: Path, context: Path, packages: list[str]) -> bool:
-    """Whether a Bento was built of just these files for just these packages."""
-    wanted = {*packages, installed_pin("bentoml")}
-    try:
-        found = (bento / "env" / "python" / "requirements.txt").read_text(encoding="utf-8")
-        return {*found.split()} == wanted and _contents(bento / "src") == _contents(context)
-    except OSError:
-        return False
-
-
-def _contents(root: Path) -> dict[Path, bytes]:
-    """The files that are staged, without the caches that Python may put there."""
-    rooms = (root / room for room in ("serving", "model"))
-    paths = chain([root / RELEASE], *(room.rglob("*") for room in rooms))
-    files = (path for path in paths if path.is_file() and path.parent.name != "__pycache__")
-    return {path.relative_to(root): path.read_bytes() for path in files}
 
 
 def _stage(model_dir: Path, context: Path, *, notes: ReleaseNotes) -> ModelManifest:

@@ -12,7 +12,7 @@ from serving.runtime.model import Model
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY, build, golden_requests
 from tests.docker.platform import PlatformCase
-from tests.unit.model_cases import forecast_model
+from tests.unit.model_cases import REGISTERED, forecast_model
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,9 @@ def oven_golden(oven: Path) -> list[GoldenRequest]:
 @pytest.fixture(scope="session")
 def oven_bento(oven: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltBento]:
     """Its Bento; the images that tests build of it and of its copies are removed at the end."""
-    yield build_bento(oven, version="3", bento_home=tmp_path_factory.mktemp("bentoml"))
+    yield build_bento(
+        oven, version="3", created=REGISTERED, bento_home=tmp_path_factory.mktemp("bentoml")
+    )
     left = engine("image", "ls", "--quiet", "--no-trunc", f"--filter=reference={FAMILY}/*")
     if left:
         engine("image", "rm", "--force", *{*left.split()})

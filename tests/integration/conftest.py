@@ -5,6 +5,7 @@ import pytest
 from serving.release.packaging import build_bento
 from tests.integration.served import Packaged
 from tests.integration.workplace import SIMULATED, TRANSFORMER, Workplace
+from tests.unit.model_cases import REGISTERED
 from tests.unit.request_cases import write_classifier
 
 
@@ -25,4 +26,6 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     """The Bento of a small classification, which tests may serve but not change."""
     model_dir, home = tmp_path_factory.mktemp("models") / "flower", tmp_path_factory.mktemp("store")
     write_classifier(model_dir)
-    return Packaged(model_dir, build_bento(model_dir, version="3", bento_home=home), home)
+    return Packaged(
+        model_dir, build_bento(model_dir, version="3", created=REGISTERED, bento_home=home), home
+    )

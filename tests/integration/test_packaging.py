@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from ml_assets.resources.pins import installed_pin
 from serving.release import packaging
+from serving.release.bento_files import is_built_of
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
 from serving.runtime.errors import ModelFileError
 from serving.runtime.manifest import ModelManifest
 from serving.runtime.model import Model
 from serving.runtime.release_notes import ReleaseNotes
-from tests.unit.model_cases import forecast_model
+from tests.unit.model_cases import REGISTERED, forecast_model
 
 ROOT = Path(__file__).parents[2]
 BUILD = """
@@ -26,13 +28,14 @@ import signal
 import sys
 from pathlib import Path
 from serving.release.packaging import build_bento
+from tests.unit.model_cases import REGISTERED
 rename = Path.rename
 def rename_and_die(path, target):
     rename(path, target)
     os.kill(os.getpid(), signal.SIGKILL)
 if len(sys.argv) > 3:
     Path.rename = rename_and_die
-build_bento(Path(sys.argv[1]), version="3", bento_home=Path(sys.argv[2]))
+build_bento(Path(sys.argv[1]), version="3", created=REGISTERED, bento_home=Path(sys.argv[2]))
 """
 
 
@@ -47,7 +50,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with version 3, which tests copy before they change it."""
     home = tmp_path_factory.mktemp("bentoml")
-    build_bento(bundle, version="3", bento_home=home)
+    build_bento(bundle, version="3", created=REGISTERED, bento_home=home)
     return home
 
 
@@ -144,7 +147,7 @@ def test_what_the_store_holds_already_is_left_untouched(
     (bento.path / "src/serving/runtime/__pycache__").mkdir()
     (bento.path / "src/serving/runtime/__pycache__/app.cpython-311.pyc").touch()
     before = state(store)
-    assert build_bento(bundle, version="3", bento_home=store) == bento
+    assert build_bento(bundle, version="3", created=REGISTERED, bento_home=store) == bento
     assert state(store) == before
 
 
@@ -163,18 +166,18 @@ def test_a_bento_with_another_file_is_another_one(
 ) -> None:
     context = tmp_path / "context"
     manifest = packaging._stage(bundle, context, notes=ReleaseNotes())
-    packages = packaging._requirements(manifest)
-    assert packaging._holds(bento.path, context, packages)
+    pins = [*packaging._requirements(manifest), installed_pin("bentoml")]
+    assert is_built_of(context, bento.path, packages=pins, created=REGISTERED)
     with (bento.path / name).open("a") as file:
         file.write("changed")
-    assert not packaging._holds(bento.path, context, packages)
+    assert not is_built_of(context, bento.path, packages=pins, created=REGISTERED)
 
 
 def test_a_version_with_another_content_is_replaced(
     bundle: Path, store: Path, bento: BuiltBento
 ) -> None:
     (bento.path / "src/model/model.ubj").write_bytes(b"damaged")
-    assert build_bento(bundle, version="3", bento_home=store) == bento
+    assert build_bento(bundle, version="3", created=REGISTERED, bento_home=store) == bento
     assert Model.load(bento.path / "src/model").manifest.data_version == "seed 1"
     assert [*(store / "replaced").glob("*/*")] == []
 
@@ -182,7 +185,7 @@ def test_a_version_with_another_content_is_replaced(
 def test_the_version_asked_for_last_is_the_latest(bundle: Path, store: Path) -> None:
     latest = store / "bentos" / "oven" / "latest"
     for version in ("4", "3"):
-        build_bento(bundle, version=version, bento_home=store)
+        build_bento(bundle, version=version, created=REGISTERED, bento_home=store)
         assert latest.read_text() == f"v{version}"
 
 
@@ -191,7 +194,7 @@ def test_a_damaged_model_is_refused_and_the_store_stays_as_it_was(
 ) -> None:
     before = state(store)
     with pytest.raises(ModelFileError, match=r"model\.ubj"):
-        build_bento(damaged, version="3", bento_home=store)
+        build_bento(damaged, version="3", created=REGISTERED, bento_home=store)
     assert state(store) == before
 
 
@@ -205,7 +208,7 @@ def test_a_killed_build_leaves_no_bento_and_the_next_one_works(
     os.killpg(build.pid, signal.SIGKILL)
     assert build.wait() == -signal.SIGKILL
     assert not (tmp_path / "bentos").exists()
-    built = build_bento(bundle, version="3", bento_home=tmp_path)
+    built = build_bento(bundle, version="3", created=REGISTERED, bento_home=tmp_path)
     assert json.loads((built.path / "src/model/model.json").read_text())["name"] == "oven"
     assert [*(tmp_path / "build").iterdir()] == []
 
@@ -218,14 +221,14 @@ def test_a_bento_that_a_killed_build_took_away_comes_back_with_the_next_build(
     assert subprocess.run(arguments, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert not bento.path.exists()
     with pytest.raises(ModelFileError):
-        build_bento(damaged, version="9", bento_home=store)
+        build_bento(damaged, version="9", created=REGISTERED, bento_home=store)
     assert (bento.path / "src/model/model.ubj").read_bytes() == b"the one before"
 
 
 def test_a_store_that_cannot_be_written_is_a_clear_error(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(PackagingError, match="can't be built in"):
-        build_bento(bundle, version="3", bento_home=tmp_path / "file")
+        build_bento(bundle, version="3", created=REGISTERED, bento_home=tmp_path / "file")
 
 
 @pytest.mark.parametrize("version", ["", "../3", "3:4", "a b"])
@@ -233,4 +236,4 @@ def test_a_version_that_is_no_part_of_a_name_is_refused(
     bundle: Path, tmp_path: Path, version: str
 ) -> None:
     with pytest.raises(PackagingError, match="can't be a model's version"):
-        build_bento(bundle, version=version, bento_home=tmp_path)
+        build_bento(bundle, version=version, created=REGISTERED, bento_home=tmp_path)

@@ -21,6 +21,7 @@ from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import HOST, ProbeError, Service, probe_bento, serve_bento
 from serving.runtime.features import compute_features
 from serving.runtime.model import Model
+from tests.unit.model_cases import REGISTERED
 
 LOOKBACK = 48
 READINGS = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"]
@@ -75,7 +76,7 @@ def bento_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bento(trained: Trained, bento_home: Path) -> BuiltBento:
-    return build_bento(trained.directory, version="3", bento_home=bento_home)
+    return build_bento(trained.directory, version="3", created=REGISTERED, bento_home=bento_home)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from serving.release.probe import HOST, Service, serve_bento
 from serving.runtime.model import Model
 from tests.integration.served import connect
 from tests.unit.http_cases import figure
+from tests.unit.model_cases import REGISTERED
 from tests.unit.request_cases import write_classifier, write_forecaster, write_regressor
 from tests.unit.store_cases import FeatureServer, playing
 
@@ -28,7 +29,7 @@ def served(write: Callable[[Path], Model], directory: Path, **settings: str) -> 
     """A service whose feature store knows every entity."""
     model = write(directory / "model")
     names, home = model.manifest.feature_names, directory / "bentoml"
-    bento = build_bento(directory / "model", version="3", bento_home=home)
+    bento = build_bento(directory / "model", version="3", created=REGISTERED, bento_home=home)
     with playing(FeatureServer(names, {}, others=[1.0] * len(names))) as store:
         variables = {"LOG_LEVEL": "warning", **store.settings, **settings}
         with serve_bento(bento.tag, bento_home=home, settings=variables) as service:

@@ -9,6 +9,7 @@ from benchmarks.load import request_bytes, run_load
 from serving.release.packaging import build_bento
 from serving.release.probe import HOST, Service, serve_bento
 from tests.integration.served import workers
+from tests.unit.model_cases import REGISTERED
 from tests.unit.request_cases import history, write_forecaster
 
 REQUESTS, WARM_UP = 100_000, 10_000
@@ -52,7 +53,9 @@ def resident(service: Service) -> int:
 
 def test_memory_stays_over_100_000_requests(tmp_path: Path) -> None:
     write_forecaster(tmp_path / "model")
-    bento = build_bento(tmp_path / "model", version="3", bento_home=tmp_path / "bentoml")
+    bento = build_bento(
+        tmp_path / "model", version="3", created=REGISTERED, bento_home=tmp_path / "bentoml"
+    )
     quiet = {"LOG_LEVEL": "warning"}
     home = tmp_path / "bentoml"
     with serve_bento(bento.tag, bento_home=home, settings=quiet) as service:

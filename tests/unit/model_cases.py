@@ -1,5 +1,6 @@
 """Small models and their training sets, for the tests of training and of the served model."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from serving.runtime.features import compute_features
 from serving.runtime.history import Series
 
 HORIZON = 3
+REGISTERED = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+"""When the registry got a version, for those that no registry has."""
 FOREST = {"n_estimators": 5, "max_depth": 3}
 FOREST_REGRESSOR: dict[str, Any] = {
     "type": "sklearn.ensemble.RandomForestRegressor",

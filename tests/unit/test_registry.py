@@ -1,6 +1,6 @@
 """Promotions, withdrawals and releases as a real registry of MLflow keeps them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
@@ -17,6 +17,15 @@ def shelf(registry: ModelRegistry) -> Shelf:
 
 def _change(number: int, version: int, before: int | None, *, refused: bool = False) -> AliasChange:
     return AliasChange(version, START + timedelta(seconds=number), before, refused)
+
+
+def test_a_version_knows_when_it_was_registered(registry: ModelRegistry) -> None:
+    before = datetime.now(UTC)
+    shelf = Shelf(registry, versions=1)
+    created = shelf.version(1).created
+    assert before - timedelta(milliseconds=1) < created <= datetime.now(UTC)
+    shelf.promote(1)
+    assert registry.require(shelf.name, "production").created == created
 
 
 class TestPromotions:
