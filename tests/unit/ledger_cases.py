@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from serving.release.ledger.chain import FIRST, Head, next_line
 from serving.release.ledger.entries import (
     BundleFile,
     Delivery,
@@ -101,3 +102,16 @@ def written(path: Path, entries: Sequence[Entry]) -> Ledger:
     for entry in entries:
         ledger.append(entry)
     return ledger
+
+
+def raw_lines(entries: Sequence[Entry]) -> list[bytes]:
+    """The lines of these entries, as they are written."""
+    head, lines = Head(number=0, hash=FIRST), []
+    for entry in entries:
+        line, raw = next_line(entry, after=head)
+        head = Head(number=line.number, hash=line.hash)
+        lines.append(raw)
+    return lines
+
+
+LINES = raw_lines(history())
