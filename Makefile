@@ -100,6 +100,24 @@ train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
 
+# The ledger of the platform, where there is one, else that of the state directory.
+ON_PLATFORM := $(wildcard .env)$(POSTGRES_PASSWORD)
+AS_JSON := $(if $(JSON),--json)
+READ_LEDGER := $(if $(ON_PLATFORM),$(COMPOSE) run --rm --no-deps $(if $(JSON),-T) ledger python,$(BIN)/python) -m commands
+
+.PHONY: ledger
+ledger: $(if $(ON_PLATFORM),,setup) ## Show every promotion, release, delivery and rollback (JSON=1 for machines)
+	@$(READ_LEDGER) ledger $(AS_JSON)
+
+.PHONY: ledger-verify
+ledger-verify: $(if $(ON_PLATFORM),,setup) ## Find any line of the ledger that was edited, removed or moved
+	@$(READ_LEDGER) ledger --verify $(AS_JSON)
+
+.PHONY: lineage
+lineage: $(if $(ON_PLATFORM),,setup) ## Tell where the image DIGEST came from and who has it, or what was made of DATA
+	@$(if $(DIGEST)$(DATA),,echo "say of what: make lineage DIGEST=sha256:... or DATA=..." >&2; exit 2)
+	@$(READ_LEDGER) lineage $(if $(DIGEST),--digest "$(DIGEST)") $(if $(DATA),--data "$(DATA)") $(AS_JSON)
+
 .PHONY: down
 down: ## Stop the platform and its runs; its data stays
 	@$(IS_SET_UP) || { echo "the platform is not set up here" >&2; exit 2; }

@@ -11,7 +11,7 @@ from commands.console import complain, say
 from ml_assets.resources.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
-COMMANDS = ("launch", "run", "serve", "ui")
+COMMANDS = ("launch", "ledger", "lineage", "run", "serve", "ui")
 FAILED, INTERRUPTED = 1, 130
 
 

@@ -57,7 +57,9 @@ def test_unknown_command_lists_the_known_ones(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert "usage: python -m commands {launch,run,serve,ui}" in capsys.readouterr().err
+    assert (
+        "usage: python -m commands {launch,ledger,lineage,run,serve,ui}" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("command", [["serve", "iris"], ["ui"]])

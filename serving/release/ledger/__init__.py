@@ -1,0 +1,1 @@
+"""The record of what was promoted, released, delivered and rolled back, and what it tells."""

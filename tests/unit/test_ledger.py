@@ -1,0 +1,312 @@
+"""The ledger: entries stay, whoever is killed and whatever is full, and none is there twice."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from ml_assets.resources.files import UNFINISHED
+from serving.release.ledger.chain import FIRST, LedgerError
+from serving.release.ledger.entries import Entry
+from serving.release.ledger.ledger import Ledger
+from tests.conftest import ROOT
+from tests.unit.ledger_cases import (
+    LINES,
+    delivery,
+    hex_of,
+    history,
+    promotion,
+    release,
+    rollback,
+    written,
+)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger" / "ledger.jsonl")
+
+
+def test_entries_of_all_kinds_are_read_back_as_they_were(ledger: Ledger) -> None:
+    for entry in history():
+        ledger.append(entry)
+    lines = ledger.read()
+    assert [line.entry for line in lines] == history()
+    assert [line.number for line in lines] == list(range(1, 9))
+    assert [line.previous for line in lines] == [FIRST, *(line.hash for line in lines[:-1])]
+
+
+def test_there_is_no_ledger_before_the_first_entry(ledger: Ledger) -> None:
+    assert ledger.read() == []
+    assert not ledger.path.parent.exists()
+
+
+def test_a_line_is_canonical_json_with_the_hash_of_the_rest(ledger: Ledger) -> None:
+    ledger.append(rollback(1, from_version=2))
+    (raw,) = ledger.path.read_bytes().splitlines()
+    assert "Müller".encode() in raw
+    content = json.loads(raw)
+    found = content.pop("hash")
+    rest = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert found == hex_of(rest)
+
+
+def test_a_ledger_that_was_removed_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    ledger = written(tmp_path / "ledger.jsonl", [promotion(1)])
+    ledger.path.unlink()
+    with pytest.raises(LedgerError, match="line 1 was removed: the head names entry 1"):
+        ledger.read()
+
+
+def test_nothing_is_added_to_a_damaged_ledger(tmp_path: Path) -> None:
+    ledger = written(tmp_path / "ledger.jsonl", [promotion(1), promotion(2)])
+    damaged = ledger.path.read_bytes().replace(b"anna", b"otto", 1)
+    ledger.path.write_bytes(damaged)
+    with pytest.raises(LedgerError, match="line 1 was edited: its hash does not fit"):
+        ledger.append(promotion(3))
+    assert ledger.path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("kept", [1, 200, len(LINES[1]) - 1])
+def test_a_line_that_a_killed_writer_left_half_written_is_told_and_removed(
+    kept: int, tmp_path: Path
+) -> None:
+    ledger = written(tmp_path / "ledger.jsonl", history()[:1])
+    with ledger.path.open("ab") as file:
+        file.write(LINES[1][:kept])
+    chain = ledger.verify()
+    assert (chain.entries, chain.notes) == (
+        history()[:1],
+        [f"{kept} bytes after the last line are no entry"],
+    )
+    ledger.append(history()[1])
+    assert ledger.path.read_bytes() == b"".join(LINES[:2])
+    assert ledger.verify().notes == []
+
+
+def test_a_writer_killed_before_the_head_leaves_a_valid_ledger(tmp_path: Path) -> None:
+    ledger = written(tmp_path / "ledger.jsonl", history()[:1])
+    leftover = ledger.head.with_name(f".{ledger.head.name}.abc{UNFINISHED}")
+    leftover.touch()
+    with ledger.path.open("ab") as file:
+        file.write(LINES[1])
+    assert ledger.verify().notes == ["the head does not name the last line yet"]
+    assert ledger.append_once(history()[1]) is None
+    assert ledger.verify().notes == []
+    assert not leftover.exists()
+
+
+def test_readers_see_a_directory_that_they_cannot_write(tmp_path: Path) -> None:
+    written(tmp_path / "var" / "ledger.jsonl", history())
+    done = _in_own_mounts(
+        f"mount --bind {tmp_path}/var {tmp_path}/var && mount -o remount,bind,ro {tmp_path}/var",
+        f"""
+        ledger = Ledger(Path({str(tmp_path)!r}, "var", "ledger.jsonl"))
+        print(len(ledger.read()))
+        try:
+            ledger.append(promotion(3))
+        except StateError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    read, refused = done.stdout.splitlines()
+    assert read == "8"
+    assert refused == f"{tmp_path}/var/ledger.jsonl can't be written: Read-only file system"
+
+
+def test_a_full_disk_is_told_plainly_and_leaves_the_ledger_valid(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    done = _in_own_mounts(
+        f"mount -t tmpfs -o size=32k tmpfs {small}",
+        f"""
+        ledger = Ledger(Path({str(small)!r}, "ledger.jsonl"))
+        told = []
+        for version in range(1, 100):
+            try:
+                ledger.append(promotion(version, reason="x" * 900))
+            except StateError as error:
+                told.append(version)
+                print(error)
+                break
+        fits = told[0] - 1
+        chain = ledger.verify()
+        print([len(chain.lines) == fits > 5, chain.notes])
+        print(sorted(path.name for path in ledger.path.parent.iterdir()))
+        print(ledger.append_once(promotion(fits)))
+        for version in range(fits + 1, fits + 20):
+            try:
+                ledger.append(promotion(version, reason=""))
+            except StateError:
+                break
+        assert fits < len(ledger.read()) == version - 1
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    message, valid, files, again = done.stdout.splitlines()
+    assert re.match(rf"no space left to write {small}/ledger\.(head\.json|jsonl) ", message)
+    assert "Nothing was changed" in message
+    assert valid == "[True, []]"
+    assert files == "['ledger.head.json', 'ledger.jsonl', 'ledger.lock']"
+    assert again == "None"
+
+
+def test_appends_of_several_processes_at_once_make_one_chain(ledger: Ledger) -> None:
+    writers = [_writer(ledger.path, f"for n in range(1, 26): add({who!r})") for who in "abcd"]
+    seen = 0
+    while any(writer.poll() is None for writer in writers):
+        lines = len(ledger.read())
+        assert lines >= seen
+        seen = lines
+        time.sleep(0.01)
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * 4
+    chain = ledger.verify()
+    assert sorted(entry.who for entry in chain.entries) == sorted("abcd" * 25)
+    assert chain.notes == []
+
+
+def test_what_several_processes_add_once_is_there_once(ledger: Ledger) -> None:
+    writers = [
+        _writer(ledger.path, "for n in range(1, 11): ledger.append_once(promotion(n, minutes=n))")
+        for _ in range(3)
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * 3
+    assert [line.entry.version for line in ledger.read()] == list(range(1, 11))
+
+
+def test_a_writer_that_is_killed_leaves_a_valid_ledger_with_all_it_has_told(
+    ledger: Ledger,
+) -> None:
+    for _ in range(8):
+        writer = _writer(ledger.path, "while True: print(add('a').number, flush=True)")
+        assert writer.stdout is not None
+        told = int(writer.stdout.readline())
+        time.sleep(random.uniform(0, 0.05))  # noqa: S311
+        writer.send_signal(signal.SIGKILL)
+        told = [told, *map(int, writer.stdout.read().splitlines())][-1]
+        writer.wait()
+        assert len(ledger.read()) - told in {0, 1}
+    ledger.append(promotion(1))
+    assert ledger.verify().notes == []
+
+
+def test_a_writer_that_is_held_up_by_another_one_gives_up_in_words(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.release.ledger.ledger.PATIENCE_SECONDS", 0.1)
+    with ledger._locked(), pytest.raises(LedgerError, match="another process has been writing"):
+        ledger.append(promotion(1))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "entry"),
+    [
+        ([promotion(1), promotion(2)], promotion(1)),
+        ([release(1), release(2)], release(1, minutes=9, who="retry@host")),
+        ([delivery(1), delivery(2), delivery(1, customer="bolt")], delivery(2, minutes=9)),
+        ([rollback(1, from_version=2), release(1)], rollback(1, from_version=2, minutes=9)),
+    ],
+)
+def test_what_is_done_again_is_not_recorded_twice(
+    earlier: list[Entry], entry: Entry, ledger: Ledger
+) -> None:
+    written(ledger.path, earlier)
+    assert ledger.append_once(entry) is None
+    assert [line.entry for line in ledger.read()] == earlier
+
+
+@pytest.mark.parametrize(
+    ("earlier", "entry"),
+    [
+        ([promotion(1), promotion(2)], promotion(1, minutes=9)),
+        ([release(1)], release(1, image_digest=release(2).image_digest)),
+        ([release(1)], release(1, key={"fingerprint": hex_of("other"), "development": False})),
+        ([delivery(1), delivery(2)], delivery(1, minutes=9)),
+        ([delivery(1)], delivery(1, customer="bolt")),
+        ([delivery(1)], delivery(1, channel="directory")),
+        ([rollback(1, from_version=2), promotion(2)], rollback(1, from_version=2, minutes=9)),
+    ],
+)
+def test_what_is_done_anew_is_recorded(earlier: list[Entry], entry: Entry, ledger: Ledger) -> None:
+    written(ledger.path, earlier)
+    assert ledger.append_once(entry) is not None
+    assert [line.entry for line in ledger.read()] == [*earlier, entry]
+
+
+def test_a_caller_may_say_what_is_the_same(ledger: Ledger) -> None:
+    ledger.append(promotion(1))
+    assert ledger.append_once(promotion(2), same=lambda earlier: len(earlier) == 1) is None
+    assert ledger.append_once(promotion(1), same=lambda _: False) is not None
+
+
+def test_times_are_kept_in_utc() -> None:
+    entry = promotion(1, when="2026-01-02T05:00:00+02:00")
+    assert entry.model_dump(mode="json")["when"] == "2026-01-02T03:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"image_digest": "sha256:" + "A" * 64},
+        {"image_digest": "0" * 64},
+        {"model_digest": "0" * 64 + "\n"},
+        {"when": "2026-01-02T05:00:00"},
+        {"golden_requests": -1},
+        {"who": ""},
+        {"note": "more"},
+    ],
+)
+def test_an_entry_with_a_wrong_field_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        release(1, **wrong)
+
+
+PREAMBLE = """
+import sys
+from pathlib import Path
+from ml_assets.core.errors import StateError
+from serving.release.ledger.ledger import Ledger
+from tests.unit.ledger_cases import promotion
+"""
+
+
+def _writer(path: Path, body: str) -> subprocess.Popen[str]:
+    """A process that writes a ledger."""
+    code = f"""{PREAMBLE}
+ledger = Ledger(Path({str(path)!r}))
+def add(who):
+    return ledger.append(promotion(1, who=who))
+{body}
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _in_own_mounts(mount: str, body: str, place: Path) -> subprocess.CompletedProcess[str]:
+    """Runs code in a process that sees file systems of its own."""
+    script = place / "script.py"
+    script.write_text(PREAMBLE + textwrap.dedent(body))
+    command = f"{mount} && exec {sys.executable} {script}"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    return done
