@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.engine import docker, find_image, image_size
 from serving.release.packaging import BuiltBento, bentoml_environment
 

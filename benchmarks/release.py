@@ -21,7 +21,7 @@ from benchmarks.peer_images import PeerBuild, build_docker, containerize
 from benchmarks.phases import MODEL
 from benchmarks.release_tables import peer_table, release_table, size_table, training_table
 from benchmarks.rounds import Round, measure
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.engine import docker, image_size
 from serving.release.packaging import BuiltBento, build_bento
 

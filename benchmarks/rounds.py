@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.job import JobRun, run_job_in
 from benchmarks.own_platform import OwnPlatform
 from benchmarks.run_times import RunTimes, Span, run_times
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from run_containers.labels import PLATFORM_LABEL
 from serving.release.engine import docker
 from serving.release.partitions import partition_key

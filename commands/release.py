@@ -9,7 +9,8 @@ from commands.console import say
 from commands.steps import progress
 from ml_assets.core.errors import RegistryError
 from ml_assets.resources.promotions import promotion_metrics
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 from ml_assets.settings import Settings
 from serving.release.packaging import BuiltBento, build_bento
 from serving.release.probe import probe_bento

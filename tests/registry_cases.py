@@ -4,7 +4,8 @@ import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
-from ml_assets.resources.registry import Alias, ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import Alias, ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 
 START = datetime(2026, 1, 2, 3, 4, 5, 123456, UTC)
 

@@ -15,9 +15,10 @@ from ml_assets.components.presentation import Result, shown
 from ml_assets.core.errors import RegistryError
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.failures import stop_if_cancelled
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
+from ml_assets.resources.version_files import RegisteredVersion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

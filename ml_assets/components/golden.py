@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ml_assets.components.inputs import load_snapshot, training_set_version
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.resources.files import told_plainly
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
+from ml_assets.resources.version_files import RegisteredVersion
 
 if TYPE_CHECKING:
     from ml_assets.core.evaluation.comparison import Comparison

@@ -19,9 +19,10 @@ from ml_assets.components.presentation import Result, shown
 from ml_assets.components.tuning_assets import tuned_parameters
 from ml_assets.core.provenance import git_commit, lock_sha256
 from ml_assets.core.spec import PipelineSpec, Scalar
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
 from ml_assets.resources.storage import Storage
 from ml_assets.resources.tracking import MlflowRun
+from ml_assets.resources.version_files import RegisteredVersion
 
 if TYPE_CHECKING:
     from ml_assets.core.features.training_set import TrainingSet
@@ -52,6 +53,7 @@ def model(
         tags = _provenance(
             bundle, manifest, source=dataset_source(spec, storage, version=data_version)
         )
+        tags |= {PURPOSE: spec.description, LIMITS: spec.limits}
         uri = _log_model(spec, storage, snapshot, bundle, manifest, tags)
     _log_fit(fitted, spec, tags, run)
     run_id = run.active_run().info.run_id

@@ -127,6 +127,10 @@ class AutomationSpec(FrozenModel):
     ingest: str = Field(default="", description="When `<model>_ingest` runs.")
 
 
+MOST_LETTERS = 2000
+"""Length of a text that MLflow keeps with a model."""
+
+
 class PipelineSpec(FrozenModel):
     """A model, from its data to the gates before its promotion."""
 
@@ -134,7 +138,16 @@ class PipelineSpec(FrozenModel):
         pattern="^[a-z][a-z0-9_]{0,62}$",
         description="Name of the model: of its assets, its registered model and its service.",
     )
-    description: str = Field(default="", description="One sentence, shown in the UI.")
+    description: str = Field(
+        default="",
+        max_length=MOST_LETTERS,
+        description="What the model is for; shown in the UI and on the model card.",
+    )
+    limits: str = Field(
+        default="",
+        max_length=MOST_LETTERS,
+        description="What the model is not for, and when not to trust it; on the model card.",
+    )
     task: Task = Field(description="What the model does.")
     source: SourceSpec
     columns: ColumnSpec

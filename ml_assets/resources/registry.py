@@ -1,17 +1,12 @@
 """MLflow's model registry: versions, aliases, and the files of a version."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from ml_assets.core.errors import RegistryError
-from ml_assets.core.records import ExampleRequest
-from ml_assets.resources.mlflow_access import MlflowAccess, all_pages
+from ml_assets.resources.mlflow_access import all_pages
 from ml_assets.resources.promotions import (
     REFUSED,
     AliasChange,
@@ -19,48 +14,22 @@ from ml_assets.resources.promotions import (
     read_promotions,
     version_before,
 )
-from serving.runtime.errors import ModelFileError
-from serving.runtime.files import MANIFEST, read_file, sha256
+from ml_assets.resources.version_files import (
+    GOLDEN,
+    GOLDEN_DIGEST,
+    RegisteredVersion,
+    VersionFiles,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from serving.golden import GoldenRequest
-
 Alias = Literal["staging", "production", "previous"]
-BUNDLE = "data/bundle"
-"""Where a registered model keeps its bundle, the directory that `serving.runtime.model` loads."""
-EXAMPLE = "input_example.json"
-"""Where MLflow keeps the example that was logged with a model, row by row."""
-GOLDEN, GOLDEN_DIGEST = "golden", "sha256.golden.jsonl.gz"
-"""Tags of a version: where MLflow keeps its golden requests, and the sha256 of that file."""
+PURPOSE, LIMITS = "purpose", "limits"
+"""Tags of a version: what it is for and what it is not for, in its author's words."""
 
 
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """One version of a registered model.
-
-    Attributes:
-        name: Name of the registered model.
-        version: Its number.
-        run_id: The MLflow run that logged it.
-        created: When it was registered, in UTC.
-        tags: Its tags, for instance ``data_version`` and ``sha256.model.ubj``.
-    """
-
-    name: str
-    version: int
-    run_id: str
-    created: datetime
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """How people call it: ``iris v3``."""
-        return f"{self.name} v{self.version}"
-
-
-class ModelRegistry(MlflowAccess):
+class ModelRegistry(VersionFiles):
     """A thin face of MLflow's registry: what the pipeline needs and nothing else."""
 
     def register(
@@ -191,62 +160,9 @@ class ModelRegistry(MlflowAccess):
             for key, value in tags.items():
                 client.set_model_version_tag(version.name, str(version.version), key, value)
 
-    def bundle(self, version: RegisteredVersion, directory: Path) -> Path:
-        """Downloads the model bundle of ``version`` below ``directory``.
-
-        Only files are read: the code that the artifact carries is never imported. The manifest is
-        compared with the digest that the registry holds; it names the digests of the other files.
-
-        Raises:
-            RegistryError: The bundle can't be fetched.
-            ModelFileError: Its manifest is not the one that was registered.
-        """
-        bundle = self._downloaded(_artifact(version, BUNDLE), directory)
-        if sha256(read_file(bundle / MANIFEST)) != version.tags.get(f"sha256.{MANIFEST}"):
-            raise ModelFileError(
-                f"{MANIFEST} of {version.label} is not the file that was registered; somebody "
-                "changed it where MLflow keeps its artifacts. Restore it, or train again"
-            )
-        return bundle
-
-    def example(self, version: RegisteredVersion) -> ExampleRequest:
-        """The request that was logged with ``version`` and that it answers.
-
-        Raises:
-            RegistryError: It can't be fetched.
-        """
-        with TemporaryDirectory() as directory:
-            file = self._downloaded(_artifact(version, EXAMPLE), Path(directory))
-            table = json.loads(file.read_bytes())
-        columns = zip(*table["data"], strict=True)
-        return ExampleRequest(data=dict(zip(table["columns"], map(list, columns), strict=True)))
-
     def record_golden(self, version: RegisteredVersion, *, uri: str, digest: str) -> None:
         """Notes where MLflow keeps the golden requests of a version, and the file's sha256."""
         self.tag(version, {GOLDEN: uri, GOLDEN_DIGEST: digest})
-
-    def golden(self, version: RegisteredVersion) -> "list[GoldenRequest]":
-        """The requests that ``version`` was evaluated with, and what it must answer to them.
-
-        Raises:
-            RegistryError: There are none, or they can't be fetched.
-            ModelFileError: The file is not the one that the evaluation wrote.
-        """
-        from serving.golden import read_golden
-
-        if GOLDEN not in version.tags:
-            raise RegistryError(
-                f"{version.label} has no golden requests to be proved with; run "
-                f"{version.name}_evaluate while the alias 'staging' points at it"
-            )
-        with TemporaryDirectory() as directory:
-            content = read_file(self._downloaded(version.tags[GOLDEN], Path(directory)))
-        if sha256(content) != version.tags.get(GOLDEN_DIGEST):
-            raise ModelFileError(
-                f"{version.tags[GOLDEN]} is not the file that the evaluation of {version.label} "
-                f"wrote; restore it, or run {version.name}_evaluate again"
-            )
-        return read_golden(content)
 
     def _point(self, name: str, alias: Alias, number: int | None) -> None:
         """Points an alias at a version, or deletes it."""
@@ -255,10 +171,6 @@ class ModelRegistry(MlflowAccess):
                 client.delete_registered_model_alias(name, alias)
             else:
                 client.set_registered_model_alias(name, alias, str(number))
-
-
-def _artifact(version: RegisteredVersion, path: str) -> str:
-    return f"models:/{version.name}/{version.version}/{path}"
 
 
 def _registered(version: "ModelVersion") -> RegisteredVersion:

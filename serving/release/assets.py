@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.resources.promotions import promotion_metrics
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.records import ImageRecord, ProofRecord
 from serving.release.settings import ReleaseSettings
 from serving.release.steps import Release, Result, files_of, key_of, step, version_of
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release) -> Result:
     """The Bento: the runtime and the model's files, verified; no code of the artifact is run."""
     from serving.release.packaging import build_bento
+    from serving.release.recording import Recorder
     from serving.runtime.release_notes import ReleaseNotes
 
     version = version_of(context, registry)
+    Recorder.of(release, who=context.run_id).promotions(version)
     notes = ReleaseNotes(
         metrics=promotion_metrics(version.tags), support_contact=release.support_contact
     )

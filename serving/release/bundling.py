@@ -8,7 +8,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from ml_assets.resources.files import told_plainly
-from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.archive import pack, read_member
 from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemble
 from serving.release.bundle.change_notes import Earlier
@@ -21,6 +22,7 @@ from serving.release.contents.image import ImageContents, read_image
 from serving.release.contents.sbom import ModelFile
 from serving.release.engine import docker
 from serving.release.image import BASE, BASE_NAME
+from serving.release.ledger.entries import Release
 from serving.release.ledger.ledger import Ledger
 from serving.release.packaging import LOCK, SKOPS_LOCK
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
@@ -169,8 +171,10 @@ class Bundler:
 
     def _before(self, version: RegisteredVersion) -> Earlier | None:
         """The last release of another version of the model, if its bundle is still there."""
-        for entry in reversed(Ledger.of(self.release.home).entries("release")):
-            if entry.model == version.name and entry.version != version.version:
+        entries = Ledger.of(self.release.home).verify().entries
+        for entry in reversed(entries):
+            is_other = entry.model == version.name and entry.version != version.version
+            if is_other and isinstance(entry, Release):
                 files = ReleaseFiles.of(self.release, entry.model, entry.version)
                 record = files.find_bundle()
                 return _earlier(files.archive(record)) if record else None

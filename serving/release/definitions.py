@@ -3,12 +3,19 @@
 import dagster as dg
 
 from ml_assets.resources.registry import ModelRegistry
-from serving.release import assets
+from serving.release import assets, handing_over
 from serving.release.partitions import MODEL_VERSIONS
 from serving.release.sensor import JOB, promoted_models
 from serving.release.settings import ReleaseSettings
 
-STEPS = (assets.bento, assets.service_image, assets.parity, assets.push)
+STEPS = (
+    assets.bento,
+    assets.service_image,
+    assets.parity,
+    handing_over.bundle,
+    handing_over.push,
+    handing_over.delivery,
+)
 
 release_job = dg.define_asset_job(
     JOB,
@@ -19,7 +26,7 @@ release_job = dg.define_asset_job(
         # Runs with the same tag wait for each other (dagster.yaml).
         tags_for_partition_key_fn=lambda key: {JOB: key},
     ),
-    description="bento -> service_image -> parity -> push of a promoted version",
+    description="bento -> service_image -> parity -> bundle -> push -> delivery of a version",
     executor_def=dg.in_process_executor,
 )
 

@@ -61,9 +61,9 @@ def delivery(
     version = version_of(context, registry)
     files = files_of(version, release)
     outcome = deliver(files.require_bundle(), files, release, who=context.run_id)
-    metadata = {
+    metadata: dict[str, str | int] = {
         "customers": len(outcome.places) + len(outcome.failures),
-        **{name: place for name, place in outcome.places.items()},
+        **outcome.places,
     }
     if outcome.failures:
         raise dg.Failure(description=outcome.complaint, metadata=metadata, allow_retries=True)

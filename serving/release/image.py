@@ -33,6 +33,7 @@ GIT_COMMIT, RUN = "ml-assets.git-commit", "ml-assets.mlflow-run"
 BENTO, BASE = "ml-assets.bento", "ml-assets.base"
 """Labels of an image: what it serves, the training that made it, and what it was built of."""
 OCI = "org.opencontainers.image"
+BASE_NAME = f"{OCI}.base.name"
 
 ARCHIVE = "bento.tar"
 DOCKERFILE = f"ARG BASE\nFROM ${{BASE}}\nADD {ARCHIVE} /\n"
@@ -150,7 +151,7 @@ def _known(facts: BentoFacts, files: Files, *, base: str, base_id: str) -> dict[
         f"{OCI}.title": facts.labels.model,
         f"{OCI}.version": facts.labels.version,
         f"{OCI}.created": facts.creation_time.isoformat(),
-        f"{OCI}.base.name": base,
+        BASE_NAME: base,
     }
 
 
@@ -164,7 +165,7 @@ def _check_labels(claimed: Mapping[str, str], known: Mapping[str, str]) -> None:
 
 
 def _build(context: Path, *, name: str, labels: Mapping[str, str], epoch: int) -> ImageDetails:
-    arguments = {"BASE": labels[f"{OCI}.base.name"], "SOURCE_DATE_EPOCH": epoch}
+    arguments = {"BASE": labels[BASE_NAME], "SOURCE_DATE_EPOCH": epoch}
     options = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     options += [f"--label={key}={value}" for key, value in sorted(labels.items())]
     # An attestation of provenance would make each build another image.

@@ -1,4 +1,4 @@
-"""Pushes the image of a bundle to our own registry, signs it, and puts its attestations beside it."""
+"""Pushes the image of a bundle to our own registry, with its signature and attestations."""
 
 import logging
 import tarfile

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ml_assets.resources.promotions import PROMOTED
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.delivery.customers import Customer
 from serving.release.ledger.entries import (

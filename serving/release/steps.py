@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.resources.failures import failing_plainly
-from ml_assets.resources.registry import ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.partitions import MODEL_VERSIONS, partition_key, read_partition_key
 from serving.release.records import ReleaseFiles
 from serving.release.settings import ReleaseSettings

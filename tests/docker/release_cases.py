@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from ml_assets.core.promotion import now
 from ml_assets.resources.promotions import PROMOTED
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.asking import ask, is_ready
 from serving.release.image import RUN
 from serving.release.isolation import PORT, isolated

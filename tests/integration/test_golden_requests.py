@@ -8,7 +8,7 @@ import pytest
 
 from ml_assets.core.errors import RegistryError
 from ml_assets.core.evaluation.golden import GOLDEN_REQUESTS
-from ml_assets.resources.registry import RegisteredVersion
+from ml_assets.resources.version_files import RegisteredVersion
 from serving.golden import GOLDEN_FILE
 from serving.runtime.errors import ModelFileError
 from serving.runtime.files import sha256

@@ -22,7 +22,8 @@ from ml_assets.core.records import DatasetRecord
 from ml_assets.core.spec import PipelineSpec
 from ml_assets.definitions import defs
 from ml_assets.resources.feast import FeatureStoreResource
-from ml_assets.resources.registry import Alias, ModelRegistry, RegisteredVersion
+from ml_assets.resources.registry import Alias, ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
 
 ROOT = Path(__file__).parents[2]
 TRANSFORMER = "transformer_temperature"

@@ -9,12 +9,12 @@ from string import Template
 from typing import Any
 
 from serving.release import differences
+from serving.release.bundle.archive import pack
 from serving.release.bundle.change_notes import Earlier, change_notes, packages_of
 from serving.release.bundle.facts import RELEASE, ReleaseFacts
 from serving.release.bundle.measured import Measured
 from serving.release.bundle.model_card import card_json, card_markdown
 from serving.release.bundle.oci import OciImage, name_image
-from serving.release.bundle.archive import pack
 from serving.release.bundle.provenance import provenance
 from serving.release.contents.image import ImageContents
 from serving.release.contents.licenses import build_licenses

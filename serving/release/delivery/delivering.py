@@ -8,8 +8,8 @@ from serving.release.bundle.archive import read_member
 from serving.release.bundle.signed_files import KEY
 from serving.release.delivery.customers import read_customers
 from serving.release.delivery.handover import Handover
-from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.recording import Recorder
+from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import PublicKey
 from serving.runtime.errors import MLAssetsError
