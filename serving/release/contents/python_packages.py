@@ -76,15 +76,11 @@ def _licence(fields: Message) -> str:
     """The licence as its fields tell it, the most exact one first."""
     said: str = fields.get("License", "").strip()
     said = "" if "\n" in said or len(said) > NAME_LENGTH or said == "UNKNOWN" else said
-    classifiers = fields.get_all("Classifier", [])
+    classifiers: list[str] = fields.get_all("Classifier", [])
     stated: str = fields.get("License-Expression", "").strip()
-    return (
-        (spdx.expression(stated) or stated)
-        or spdx.expression(said)
-        or spdx.of_classifiers(classifiers)
-        or said
-        or ", ".join(spdx.licence_names(classifiers))
-    )
+    named = said or ", ".join(spdx.licence_names(classifiers))
+    told = spdx.expression(stated) or stated or spdx.expression(said)
+    return told or spdx.of_classifiers(classifiers) or named
 
 
 def _interpreter(system: FileSystem, path: str) -> Package:
@@ -108,7 +104,7 @@ def _binary_version(system: FileSystem, prefix: str, short: str) -> str:
     pattern = rf"{prefix}(?:bin/python|lib/(?:[^/]+/)?libpython){re.escape(short)}(?:\.so\.1\.0)?"
     paths = system.files(lambda path: re.fullmatch(pattern, path) is not None)
     number = re.compile(rb"(?<![\d.])" + re.escape(short.encode()) + rb"\.\d+(?:(?:a|b|rc)\d+)?")
-    found = {one for path in paths for one in number.findall(system.read(path) or b"")}
+    found: set[bytes] = {one for path in paths for one in number.findall(system.read(path) or b"")}
     if len(found) != 1:
         raise ContentsError(
             f"the version of the interpreter {prefix}bin/python{short} can't be told: "

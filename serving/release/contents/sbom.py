@@ -122,10 +122,13 @@ def _package(same: Sequence[Package]) -> Component:
         bom_ref=url.to_string(),
         licenses=_licences(package.licence),
         properties=_properties(package),
-        evidence=ComponentEvidence(
-            occurrences=[Occurrence(location=f"/{one.place}") for one in same]
-        ),
+        evidence=ComponentEvidence(occurrences=[_place(one, url) for one in same]),
     )
+
+
+def _place(package: Package, url: PackageURL) -> Occurrence:
+    """Where a package lies; without a reference of its own, places are in no order."""
+    return Occurrence(location=f"/{package.place}", bom_ref=f"{url}#/{package.place}")
 
 
 def package_url(package: Package) -> PackageURL:

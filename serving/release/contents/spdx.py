@@ -52,7 +52,7 @@ GNU = re.compile(r"(A?GPL|LGPL|GFDL)-(\d)(?:\.(\d))?(?:\.0)?(\+?)", re.IGNORECAS
 def expression(said: str) -> str | None:
     """The SPDX expression that a text is or means; None if it can't be told."""
     said = " ".join(said.split())
-    known = fixup_id(said) or NAMES.get(said.lower()) or _gnu(said)
+    known = _gnu(said) or fixup_id(said) or NAMES.get(said.lower())
     if known:
         return known
     if not re.search(r"\s(and|or|with)\s", said, re.IGNORECASE):
