@@ -1,0 +1,1 @@
+"""Compares the packages of an image with a database of advisories, offline."""
