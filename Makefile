@@ -74,7 +74,7 @@ IS_SET_UP := test -f .env -o -n "$$POSTGRES_PASSWORD"
 VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
 export ML_ASSETS_VERSION ?= $(VERSION)
 .PHONY: up
-up: configured images ## Build the images and start the platform (UI on port 3070)
+up: configured images $(if $(SIGNING_KEY),,keys) ## Build the images and start the platform (UI on port 3070)
 	@$(COMPOSE) up --detach --wait
 	@echo "Dagster http://localhost:$(or $(DAGSTER_PORT),3070)  MLflow http://localhost:$(or $(MLFLOW_PORT),5000)  registry localhost:$(or $(REGISTRY_PORT),5050)"
 	@echo "Next: make train MODEL=$(MODEL)"
@@ -82,6 +82,10 @@ up: configured images ## Build the images and start the platform (UI on port 307
 .PHONY: configured
 configured: ## Write what .env still needs: passwords, the group of the engine's socket
 	@docker/configure
+
+.PHONY: keys
+keys: configured images ## Make a development key to sign releases with, unless there is one
+	@docker/keys
 
 .PHONY: images
 images: ## Build all images, each within its size budget

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOCKET = Path("/var/run/docker.sock")
 PASSWORDS = ("POSTGRES", "DAGSTER_DB", "MLFLOW_DB", "FEAST_DB")
 SERVICES = ("DAGSTER", "MLFLOW", "REGISTRY", "FEAST")
+PLACES = ("SIGNING", "SCAN", "DELIVERY")
 PASSED_ON = ("HOME", "PATH", "ML_ASSETS_VERSION")
 COMMAND_SECONDS = 600
 
@@ -51,9 +53,11 @@ class OwnPlatform:
                 "PLATFORM_NAME": name,
                 "PLATFORM_NETWORK": f"{name}-network",
                 "DOCKER_GID": str(SOCKET.stat().st_gid),
-                "RELEASE_REGISTRY": f"localhost:{ports['REGISTRY']}",
                 "DATA_DIR": str(ROOT / "data"),
                 "REGISTRY_AUTH_DIR": str(ROOT / "var" / "registry-auth"),
+                "RELEASE_PROFILE": "development",
+                **{f"{place}_DIR": str(_home(name) / place.lower()) for place in PLACES},
+                "CUSTOMERS_FILE": str(_home(name) / "customers.yaml"),
                 **{f"{service}_PORT": str(port) for service, port in ports.items()},
                 **{f"{user}_PASSWORD": secrets.token_hex(16) for user in PASSWORDS},
             }
@@ -63,6 +67,16 @@ class OwnPlatform:
     def name(self) -> str:
         """Prefix of the names of its containers and volumes."""
         return self.settings["PLATFORM_NAME"]
+
+    @property
+    def home(self) -> Path:
+        """Directory of what is its own on this machine: key, customers, deliveries."""
+        return _home(self.name)
+
+    @property
+    def images(self) -> str:
+        """Its registry, as whoever pulls from this machine calls it."""
+        return f"localhost:{self.settings['REGISTRY_PORT']}"
 
     @property
     def dagster(self) -> Platform:
@@ -109,7 +123,8 @@ class OwnPlatform:
         return ended
 
     def up(self) -> None:
-        """Starts it and waits until every service is healthy."""
+        """Makes its key, starts it and waits until every service is healthy."""
+        self._furnish()
         self.compose("up", "--detach", "--wait")
 
     def remove(self) -> None:
@@ -120,14 +135,30 @@ class OwnPlatform:
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "3")
         # Compose does not know it: no service has it, only runs have.
         docker("volume", "rm", "--force", f"{self.name}-releases")
-        for place in (self.name, self.settings["RELEASE_REGISTRY"]):
+        shutil.rmtree(self.home, ignore_errors=True)
+        for place in (self.name, self.images):
             if images := docker("image", "ls", "--quiet", f"{place}/*"):
                 docker("image", "rm", "--force", *{*images.split()})
+
+    def _furnish(self) -> None:
+        """Makes its directories, its key, and a list of customers without any."""
+        for place in PLACES:
+            directory = Path(self.settings[f"{place}_DIR"])
+            directory.mkdir(parents=True, exist_ok=True)
+            os.chown(directory, -1, int(self.settings["DOCKER_GID"]))
+            directory.chmod(0o2775)
+        (self.home / "customers.yaml").touch()
+        environment = {**os.environ, **self.settings}
+        subprocess.run([ROOT / "docker" / "keys"], env=environment, check=True, capture_output=True)
 
     def runs(self, job: str) -> list[dict[str, Any]]:
         """All runs of a job, newest first: ``runId``, ``status`` and ``tags``."""
         found = self.dagster.ask(_RUNS, {"job": job})["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+
+def _home(name: str) -> Path:
+    return ROOT / "var" / "platforms" / name
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def _attributes() -> dict[str, object]:
 
 def test_a_wrong_value_is_reported_with_file_line_and_allowed_values(tmp_path: Path) -> None:
     said = _check_yaml(tmp_path, _attributes() | {"task": "classify"})
-    assert "project/defs/model/defs.yaml:5" in said
+    assert "project/defs/model/defs.yaml:8" in said
     assert "'classify' is not one of ['forecast', 'regression', 'classification']" in said
 
 
