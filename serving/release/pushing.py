@@ -1,11 +1,10 @@
 """Pushes the image of a bundle to our own registry, with its signature and attestations."""
 
 import logging
-import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from serving.release.bundle.archive import unpacked
+from serving.release.bundle.archive import unpack, unpacked
 from serving.release.bundle.assembling import IMAGE, PROVENANCE, SBOM
 from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.oci import ArchiveError, read_layout
@@ -55,8 +54,7 @@ def unpack_image(bundle: Path, directory: Path, facts: ReleaseFacts) -> Path:
     Raises:
         ArchiveError: It is not the image that the bundle is about.
     """
-    with tarfile.open(bundle / IMAGE) as tar:
-        tar.extractall(directory, filter="data")
+    unpack(bundle / IMAGE, directory)
     found = read_layout(directory)
     if (found.digest, found.image_id) != (facts.image_digest, facts.image_id):
         raise ArchiveError(

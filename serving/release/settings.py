@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.settings import Settings
-from serving.release.registries import PLAIN, Repository
+from serving.release.registries import Repository
 from serving.release.signing import DEVELOPMENT_KEY, KMS, Signer
 from serving.runtime.errors import MLAssetsError
 
@@ -31,8 +31,8 @@ class ReleaseSettings:
         tracking_uri: MLflow's tracking server or database (``MLFLOW_TRACKING_URI``).
         registry: Address of the registry that images are pushed to, with a path below it if there
             is one, as people call it (``RELEASE_REGISTRY``).
-        registry_address: The same as the release itself reaches it, ``http://`` in front if it has
-            no TLS (``RELEASE_REGISTRY_ADDRESS``).
+        registry_address: The same as the release itself reaches it
+            (``RELEASE_REGISTRY_ADDRESS``).
         signing_home: Directory of the keys (``SIGNING_HOME``).
         signing_key: The key's URL in a key management service, or its file's name in that directory
             (``SIGNING_KEY``); empty if nobody has chosen one.
@@ -74,7 +74,7 @@ class ReleaseSettings:
             bento_home=shared.bento_home,
             platform=os.environ.get("PLATFORM_NAME") or "ml-assets",
             tracking_uri=shared.tracking_uri,
-            registry=registry.removeprefix(PLAIN),
+            registry=registry,
             registry_address=os.environ.get("RELEASE_REGISTRY_ADDRESS") or registry,
             signing_home=Path(os.environ.get("SIGNING_HOME") or shared.home / "signing"),
             signing_key=os.environ.get("SIGNING_KEY", ""),

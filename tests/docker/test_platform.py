@@ -83,7 +83,7 @@ def test_the_model_is_trained_and_promoted(platform: PlatformCase, trained: str)
 def test_the_promoted_model_is_released_by_itself(platform: PlatformCase, trained: str) -> None:
     platform.released("iris:v1")
     tags = platform.registry.version("iris", 1).tags
-    reference = f"{platform.settings['RELEASE_REGISTRY']}/iris:v1"
+    reference = f"{platform.images}/iris:v1"
     assert tags["image"] == reference
     engine("pull", reference)
     digests = json.loads(engine("inspect", "--format", "{{json .RepoDigests}}", reference))

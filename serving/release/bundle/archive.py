@@ -1,5 +1,6 @@
 """The bundle as one file: a tar archive that appears whole or not at all."""
 
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,34 @@ def pack(directory: Path, target: Path, *, epoch: int, below: str = "") -> None:
             tar.add(path, name, recursive=False, filter=normal)
 
 
+def unpack(archive: Path, directory: Path) -> None:
+    """Unpacks an archive of directories and regular files; anything else is refused.
+
+    Raises:
+        BundleError: It is damaged, or has something in it that would not lie below ``directory``.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            for entry in tar:
+                _extract(tar, entry, directory)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise BundleError(f"{archive} can't be unpacked: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, directory: Path) -> None:
+    path = PurePosixPath(entry.name)
+    if path.is_absolute() or ".." in path.parts or not (entry.isfile() or entry.isdir()):
+        raise BundleError(f"{entry.name!r} has no business in the archive of a release")
+    target = directory / path
+    if entry.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(entry)
+    with target.open("wb") as file:
+        shutil.copyfileobj(content, file)  # type: ignore[arg-type]  a file has a content
+
+
 @contextmanager
 def unpacked(archive: Path, *, scratch: Path) -> Iterator[Path]:
     """The directory that was packed, until the block ends.
@@ -48,11 +77,7 @@ def unpacked(archive: Path, *, scratch: Path) -> Iterator[Path]:
         BundleError: It is no archive of one directory.
     """
     with TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as place:
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(place, filter="data")
-        except (OSError, tarfile.TarError, EOFError) as error:
-            raise BundleError(f"{archive} can't be unpacked: {error}") from error
+        unpack(archive, Path(place))
         found = [*Path(place).iterdir()]
         if len(found) != 1 or not found[0].is_dir():
             raise BundleError(f"{archive} does not hold one directory; fetch it again")
