@@ -42,7 +42,8 @@ def test_a_database_is_read_in_each_of_its_forms(tmp_path: Path, form: Any) -> N
 
 
 def test_a_database_is_as_new_as_its_newest_entry(tmp_path: Path) -> None:
-    newest = read_advisories(as_zip(tmp_path), wanted=()).newest
+    database = zipped(tmp_path / "all.zip", ONE, TWO, ONE)
+    newest = read_advisories(database, wanted=()).newest
     assert newest == datetime(2026, 11, 3, 10, 20, 30, 123456, tzinfo=UTC)
 
 
