@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+from serving.release.contents.rules import COMMANDS
 from tests.conftest import ROOT
 from tests.docker.engine import engine
 
@@ -48,7 +49,7 @@ def test_an_image_runs_as_a_user_without_rights_and_as_any_other_of_group_0(imag
 
 @pytest.mark.parametrize("image", ALL)
 def test_an_image_has_no_compiler_no_git_and_no_installer(image: str) -> None:
-    found = run(image, "sh", "-c", "command -v gcc cc g++ git uv make; true").split()
+    found = run(image, "sh", "-c", f"command -v {' '.join(COMMANDS)}; true").split()
     assert [path for path in found if not path.startswith("/opt/venv/")] == []
 
 

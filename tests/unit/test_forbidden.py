@@ -97,6 +97,7 @@ def test_a_secret_in_a_file_is_found(tmp_path: Path, content: str, why: str) -> 
         "bento/src/serving/runtime/release_notes.py",
         "var/lib/ml_assets",
         "app/.wh..env",
+        "app/ml_assets/.wh.core",
     ],
 )
 def test_what_belongs_there_is_not_found(tmp_path: Path, path: str) -> None:
