@@ -12,10 +12,10 @@ from dagster.components.core.component_tree import ComponentTreeException
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands.arguments import job_parser, run_config
+from commands.bento import ask_one_forecast, build, promoted
 from commands.console import say
 from commands.failures import raise_failure
 from commands.progress import step_lines
-from commands.release import ask_one_forecast, build, promoted
 from commands.summary import print_next_steps, print_online_features, print_results
 from ml_assets.components.model_pipeline import JOBS
 from ml_assets.core.errors import StateError

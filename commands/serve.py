@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from commands.bento import build, promoted
 from commands.console import say
 from commands.ports import SERVICE_PORT, port, require_free
-from commands.release import build, promoted
 from ml_assets.settings import Settings
 from serving.release.packaging import bentoml_environment
 from serving.runtime.settings import ServiceSettings

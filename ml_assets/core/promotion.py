@@ -83,6 +83,7 @@ class Promotion(FrozenModel):
         metrics: The candidate's metrics on the test span.
         reason: Which gates it passed, in words.
         run_id: The Dagster run.
+        rollback: Whether the version was in production before, and came back.
     """
 
     model: str
@@ -93,6 +94,7 @@ class Promotion(FrozenModel):
     metrics: dict[str, float]
     reason: str
     run_id: str
+    rollback: bool = False
 
 
 def now() -> datetime:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 PROMOTED = "promoted."
 """What the keys of these tags begin with; the time of the promotion follows."""
@@ -22,12 +23,14 @@ class AliasChange:
         when: Time of the promotion, in UTC.
         from_version: The version that was in production before, or nothing.
         refused: Whether the release has refused the version since.
+        rollback: Whether the version came back, which releases it by itself.
     """
 
     version: int
     when: datetime
     from_version: int | None
     refused: bool = False
+    rollback: bool = False
 
 
 def compact(when: datetime) -> str:
@@ -47,15 +50,20 @@ def promotion_tag(record: str) -> str:
 def read_promotions(version: int, tags: Mapping[str, str]) -> list[AliasChange]:
     """The promotions of a version, out of its tags."""
     return [
-        AliasChange(
-            version=version,
-            when=datetime.strptime(key, PROMOTED + TIME).replace(tzinfo=UTC),
-            from_version=json.loads(record)["from_version"],
-            refused=REFUSED in tags,
-        )
+        _change(version, key, json.loads(record), refused=REFUSED in tags)
         for key, record in tags.items()
         if key.startswith(PROMOTED)
     ]
+
+
+def _change(version: int, key: str, record: Mapping[str, Any], *, refused: bool) -> AliasChange:
+    return AliasChange(
+        version=version,
+        when=datetime.strptime(key, PROMOTED + TIME).replace(tzinfo=UTC),
+        from_version=record["from_version"],
+        refused=refused,
+        rollback=record.get("rollback", False),
+    )
 
 
 def promotion_metrics(tags: Mapping[str, str]) -> dict[str, float | None]:

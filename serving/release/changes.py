@@ -1,5 +1,7 @@
 """Which changes of the alias `production` are new: each of them is to be released.
 
+A rollback is not: whoever goes back to a version delivers it too.
+
 Promotions leave records in the registry, so that none of them is lost however many happen between
 two looks. A record is written just before the alias moves; it counts as soon as the alias was at
 its version. Whoever moves the alias by hand leaves no record: such a move is seen if it lasts until
@@ -115,12 +117,16 @@ def new_changes(cursor: Cursor, models: Sequence[Production]) -> tuple[list[Chan
     Returns:
         The changes, and the cursor for the next look.
     """
+    rollbacks = {
+        (one.model, move.when) for one in models for move in one.promotions if move.rollback
+    }
     paths = {one.model: _path(cursor.models.get(one.model, Seen()), one) for one in models}
     changes = [
         Change(model, after.version, after.key)
         for model, path in paths.items()
         for before, after in pairwise(path)
         if after.version not in (None, before.version)
+        and not (after.moves == 0 and (model, after.promoted) in rollbacks)
     ]
     return changes, Cursor(
         models=cursor.models | {model: path[-1] for model, path in paths.items()}

@@ -1,9 +1,15 @@
 """The last assets of a release: a signed bundle, the image in our registry, and the deliveries."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
+from pydantic import Field
 
 from ml_assets.resources.registry import ModelRegistry
 from serving.release.steps import Release, Result, files_of, key_of, step, version_of
+
+if TYPE_CHECKING:
+    from serving.release.delivery.delivering import Outcome
 
 RETRIES = dg.RetryPolicy(max_retries=4, delay=10, backoff=dg.Backoff.EXPONENTIAL)
 """A registry that is away for a moment: tried again after 10, 20, 40 and 80 seconds."""
@@ -61,9 +67,42 @@ def delivery(
     version = version_of(context, registry)
     files = files_of(version, release)
     outcome = deliver(files.require_bundle(), files, release, who=context.run_id)
+    return _delivered(outcome)
+
+
+class RollbackConfig(dg.Config):
+    """Who goes back, and why."""
+
+    who: str = Field(min_length=1, max_length=200, description="The user and host that ask.")
+    reason: str = Field(default="", max_length=500, description="Why; the ledger keeps it.")
+
+
+@step(kinds={"docker", "mlflow", "cosign"}, retry_policy=RETRIES)
+def rollback(
+    context: dg.AssetExecutionContext,
+    config: RollbackConfig,
+    registry: ModelRegistry,
+    release: Release,
+) -> Result:
+    """The return of production to this version: verified, proved, live and delivered again."""
+    from serving.release.rollback import Rollback
+
+    version = version_of(context, registry)
+    going = Rollback(registry, release, config.who, config.reason, context.run_id)
+    report, outcome = going.to(version, files_of(version, release))
+    return _delivered(outcome, proved=report.requests)
+
+
+def _delivered(outcome: "Outcome", **more: int) -> Result:
+    """The result of a delivery; whom it did not reach is tried again.
+
+    Raises:
+        dagster.Failure: There is such a customer.
+    """
     metadata: dict[str, str | int] = {
         "customers": len(outcome.places) + len(outcome.failures),
         **outcome.places,
+        **more,
     }
     if outcome.failures:
         raise dg.Failure(description=outcome.complaint, metadata=metadata, allow_retries=True)

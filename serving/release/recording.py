@@ -85,7 +85,7 @@ class Recorder:
             )
         )
 
-    def rollback(self, facts: ReleaseFacts, *, from_version: int, reason: str) -> None:
+    def rollback(self, facts: ReleaseFacts, *, from_version: int | None, reason: str) -> None:
         """Notes that production went back to a version."""
         self.ledger.append_once(
             Rollback(

@@ -1,6 +1,7 @@
-"""The sensor that sees which versions went into production, and asks for their release."""
+"""The sensors: one sees what went into production, the other what did not reach a customer."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -9,8 +10,9 @@ from serving.release.changes import Change, Cursor, Production, look, new_change
 from serving.release.partitions import MODEL_VERSIONS, partition_key
 from serving.runtime.errors import MLAssetsError
 
-JOB = "release"
+JOB, DELIVER = "release", "deliver"
 SECONDS_BETWEEN_LOOKS = 5
+SECONDS_BETWEEN_DELIVERIES = 300
 
 
 @dg.sensor(
@@ -50,3 +52,38 @@ def _in_production(models: Sequence[Production]) -> str:
     if not live:
         return "no change: nothing is in production"
     return f"no change: {', '.join(live)} {'is' if len(live) == 1 else 'are'} in production"
+
+
+@dg.sensor(
+    job_name=DELIVER,
+    minimum_interval_seconds=SECONDS_BETWEEN_DELIVERIES,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def undelivered(
+    context: dg.SensorEvaluationContext, registry: ModelRegistry
+) -> dg.SensorResult | dg.SkipReason:
+    """Asks again, once an hour, for deliveries of what is in production that have failed."""
+    try:
+        live = registry.models()
+    except MLAssetsError as error:
+        return dg.SkipReason(f"{error}. The next look finds what is missed now")
+    keys = [partition_key(model, number) for model, number in live.items() if number]
+    waiting = [key for key in keys if _is_undelivered(context.instance, key)]
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{key}:{hour}", partition_key=key) for key in waiting],
+        skip_reason=None if waiting else "everybody has what is in production",
+    )
+
+
+def _is_undelivered(instance: dg.DagsterInstance, key: str) -> bool:
+    """Whether a version was pushed, and its delivery was not finished since then."""
+    pushed, delivered = (_last(instance, asset, key) for asset in ("push", "delivery"))
+    return pushed is not None and (delivered is None or delivered < pushed)
+
+
+def _last(instance: dg.DagsterInstance, asset: str, key: str) -> float | None:
+    """When an asset was last materialised for a partition."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[key])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0].timestamp if records else None

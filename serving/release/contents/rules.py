@@ -13,10 +13,6 @@ OWN = ("ml_assets", "serving/release", "run_containers", "platform_storage")
 COMMON = ("commands", "benchmarks", "tests", "test")
 """The same, under names that libraries have too."""
 DATA = ("csv", "tsv", "parquet", "feather", "arrow")
-PUBLISHED = {
-    "2c95ec86909e3299af80778674140159a44c2b8c8422f31a82e81d40572f0c74": "tornado/test/test.key",
-}
-"""sha256 of files with a key that is no secret, as a library publishes it for its own tests."""
 
 
 @dataclass(frozen=True)

@@ -143,13 +143,13 @@ class Rollback(_Recorded):
     """Production went back to an earlier version, which is `version`.
 
     Attributes:
-        from_version: The version that was given up.
+        from_version: The version that was given up; nothing if none was in production.
         image_digest: Digest of the manifest of the image that is in use again.
         reason: Why.
     """
 
     event: Literal["rollback"] = "rollback"
-    from_version: Version
+    from_version: Version | None
     image_digest: Digest
     reason: str
 
