@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,38 @@ def test_a_writer_killed_before_the_head_leaves_a_valid_ledger(tmp_path: Path) -
     assert not leftover.exists()
 
 
+def test_a_writer_stopped_at_the_first_entry_leaves_a_valid_ledger(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(path: Path, line: bytes) -> None:
+        path.write_bytes(line)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.release.ledger.ledger._append", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(history()[0])
+    assert ledger.verify().notes == ["the head does not name the last line yet"]
+    ledger.append(history()[1])
+    assert [line.entry for line in ledger.read()] == history()[:2]
+
+
+def test_a_reader_that_writers_overtake_reads_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.append(history()[0])
+    read = Path.read_bytes
+
+    def read_slowly(path: Path) -> bytes:
+        content = read(path)
+        monkeypatch.setattr(Path, "read_bytes", read)
+        written(ledger.path, history()[1:3])
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_slowly)
+    assert [line.entry for line in ledger.read()] == history()[:3]
+
+
 def test_readers_see_a_directory_that_they_cannot_write(tmp_path: Path) -> None:
     written(tmp_path / "var" / "ledger.jsonl", history())
     done = _in_own_mounts(
@@ -162,13 +195,13 @@ def test_a_full_disk_is_told_plainly_and_leaves_the_ledger_valid(tmp_path: Path)
 
 
 def test_appends_of_several_processes_at_once_make_one_chain(ledger: Ledger) -> None:
-    writers = [_writer(ledger.path, f"for n in range(1, 26): add({who!r})") for who in "abcd"]
+    writers = [_writer(ledger.path, f"for n in range(25): add({who!r})") for who in "abcd"]
+    _start(writers)
     seen = 0
     while any(writer.poll() is None for writer in writers):
         lines = len(ledger.read())
         assert lines >= seen
         seen = lines
-        time.sleep(0.01)
     assert [writer.wait(timeout=60) for writer in writers] == [0] * 4
     chain = ledger.verify()
     assert sorted(entry.who for entry in chain.entries) == sorted("abcd" * 25)
@@ -176,12 +209,11 @@ def test_appends_of_several_processes_at_once_make_one_chain(ledger: Ledger) -> 
 
 
 def test_what_several_processes_add_once_is_there_once(ledger: Ledger) -> None:
-    writers = [
-        _writer(ledger.path, "for n in range(1, 11): ledger.append_once(promotion(n, minutes=n))")
-        for _ in range(3)
-    ]
+    body = "for n in range(1, 21): ledger.append_once(promotion(n, minutes=n))"
+    writers = [_writer(ledger.path, body) for _ in range(3)]
+    _start(writers)
     assert [writer.wait(timeout=60) for writer in writers] == [0] * 3
-    assert [line.entry.version for line in ledger.read()] == list(range(1, 11))
+    assert [line.entry.version for line in ledger.read()] == list(range(1, 21))
 
 
 def test_a_writer_that_is_killed_leaves_a_valid_ledger_with_all_it_has_told(
@@ -189,6 +221,7 @@ def test_a_writer_that_is_killed_leaves_a_valid_ledger_with_all_it_has_told(
 ) -> None:
     for _ in range(8):
         writer = _writer(ledger.path, "while True: print(add('a').number, flush=True)")
+        _start([writer])
         assert writer.stdout is not None
         told = int(writer.stdout.readline())
         time.sleep(random.uniform(0, 0.05))  # noqa: S311
@@ -281,16 +314,33 @@ from tests.unit.ledger_cases import promotion
 
 
 def _writer(path: Path, body: str) -> subprocess.Popen[str]:
-    """A process that writes a ledger."""
+    """A process that writes a ledger, once it is told to."""
     code = f"""{PREAMBLE}
 ledger = Ledger(Path({str(path)!r}))
 def add(who):
     return ledger.append(promotion(1, who=who))
+print("ready", flush=True)
+input()
 {body}
 """
     return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+
+
+def _start(writers: Sequence[subprocess.Popen[str]]) -> None:
+    """Lets writers begin at the same time."""
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
 
 
 def _in_own_mounts(mount: str, body: str, place: Path) -> subprocess.CompletedProcess[str]:

@@ -133,9 +133,23 @@ def test_lines_that_were_all_written_anew_do_not_fit_the_head(
     assert "or one before it: the head names another one" in str(error)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"separators": (", ", ": ")}, {"sort_keys": False}, {"ensure_ascii": True}],
+    ids=str,
+)
+def test_a_line_with_the_same_content_in_another_form_is_found(settings: dict[str, Any]) -> None:
+    form = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False} | settings
+    content = dict(reversed(json.loads(LINES[7]).items()))
+    changed = json.dumps(content, **form).encode() + b"\n"
+    assert changed != LINES[7]
+    assert _found(LINES, b"".join(LINES[:7]) + changed).line == 8
+
+
 @pytest.mark.parametrize("number", ["1", True, [1], None])
 def test_a_line_whose_number_is_none_is_found(number: object) -> None:
-    assert _found(LINES, _rewritten(LINES[0], number=number) + b"".join(LINES[1:])).line == 1
+    error = _found(LINES, _rewritten(LINES[0], number=number) + b"".join(LINES[1:]))
+    assert "line 1 was edited, inserted or cut: it is not an entry" in str(error)
 
 
 def test_more_than_one_line_after_the_head_was_put_in() -> None:
