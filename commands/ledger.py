@@ -71,7 +71,7 @@ def told(entry: Entry) -> str:
 @told.register
 def _(entry: Promotion) -> str:
     before = f"after v{entry.from_version}" if entry.from_version else "the first one"
-    return f"{before}; data {short(entry.data_version)}: {plain(entry.reason)}"
+    return f"{before}; data {short(entry.data_version)}"
 
 
 @told.register
@@ -88,7 +88,7 @@ def _(entry: Delivery) -> str:
 
 @told.register
 def _(entry: Rollback) -> str:
-    return f"back from v{entry.from_version}: {plain(entry.reason)}"
+    return f"back from v{entry.from_version or 'nothing'}: {plain(entry.reason) or 'no reason'}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -64,9 +64,9 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, directory: Path) -> N
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    content = tar.extractfile(entry)
-    with target.open("wb") as file:
-        shutil.copyfileobj(content, file)  # type: ignore[arg-type]  a file has a content
+    if content := tar.extractfile(entry):
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 @contextmanager
