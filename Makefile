@@ -71,8 +71,8 @@ serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
 
 COMPOSE := docker compose
 IS_SET_UP := test -f .env -o -n "$$POSTGRES_PASSWORD"
-VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
-export ML_ASSETS_VERSION ?= $(VERSION)
+PROJECT_VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
+export ML_ASSETS_VERSION ?= $(PROJECT_VERSION)
 .PHONY: up
 up: configured images $(if $(SIGNING_KEY),,keys) ## Build the images and start the platform (UI on port 3070)
 	@$(COMPOSE) up --detach --wait
@@ -103,6 +103,26 @@ train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its
 	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
+
+# `make release`, `make deliver`, `make rollback` launch a run in a container of its own, and follow it.
+ON_VERSION := $(COMPOSE) run --rm --no-deps train python -m commands
+ASKED_BY := $(shell id -un)@$(shell hostname)
+
+.PHONY: release
+release: ## Release VERSION of MODEL again (default: that in production)
+	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	@$(ON_VERSION) release $(MODEL) $(if $(VERSION),--version "$(VERSION)")
+
+.PHONY: deliver
+deliver: ## Deliver VERSION of MODEL to the customers in customers.yaml who have not got it
+	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	@$(ON_VERSION) deliver $(MODEL) $(if $(VERSION),--version "$(VERSION)")
+
+.PHONY: rollback
+rollback: ## Take production and customers of MODEL back to version TO (REASON="...")
+	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	@$(if $(TO),,echo "say where to: make rollback MODEL=$(MODEL) TO=v1" >&2; exit 2)
+	@$(ON_VERSION) rollback $(MODEL) --to "$(TO)" --who "$(ASKED_BY)" $(if $(REASON),--reason "$$REASON")
 
 # The ledger of the platform, where there is one, else that of the state directory.
 ON_PLATFORM := $(wildcard .env)$(POSTGRES_PASSWORD)

@@ -11,7 +11,17 @@ from commands.console import complain, say
 from ml_assets.resources.interrupts import lasting_interrupts
 from serving.runtime.errors import MLAssetsError
 
-COMMANDS = ("launch", "ledger", "lineage", "run", "serve", "ui")
+COMMANDS = (
+    "deliver",
+    "launch",
+    "ledger",
+    "lineage",
+    "release",
+    "rollback",
+    "run",
+    "serve",
+    "ui",
+)
 FAILED, INTERRUPTED = 1, 130
 
 

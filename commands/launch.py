@@ -7,11 +7,10 @@ from pathlib import PurePosixPath
 from commands.arguments import job_parser, run_config
 from commands.console import say
 from commands.following import follow, run_page
-from commands.platform import Platform
+from commands.platform import DEFAULT_URL, Platform
 from serving.runtime.errors import SpecError
 
 JOBS = ("train", "evaluate", "tune", "ingest")
-DEFAULT_URL = "http://localhost:3070"
 DATA = "data"
 """The directory of users' files in the containers of runs."""
 

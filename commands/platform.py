@@ -14,6 +14,7 @@ from serving.runtime.errors import MLAssetsError
 SECONDS = 30
 """How long the webserver may take for an answer."""
 POLL_SECONDS = 0.3
+DEFAULT_URL = "http://localhost:3070"
 LOCATION = "ml_assets"
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 """Statuses of runs that have ended."""

@@ -1,0 +1,59 @@
+"""Jobs of the code location `release` on one version of a model, launched and followed."""
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+
+from commands.console import say
+from commands.following import follow, run_page
+from commands.platform import DEFAULT_URL, Platform
+from ml_assets.core.errors import RegistryError
+from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
+from ml_assets.settings import Settings
+
+LOCATION = "release"
+
+
+def version_number(text: str) -> int:
+    """A version as people type it, ``3`` or ``v3``; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    found = re.fullmatch(r"v?([1-9]\d*)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 3 or v3")
+    return int(found[1])
+
+
+def version_of(model: str, number: int | None) -> RegisteredVersion:
+    """A version of a model; without a number the one in production.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    registry = ModelRegistry(tracking_uri=Settings.from_environment().tracking_uri)
+    if number is not None:
+        return registry.version(model, number)
+    if (live := registry.by_alias(model, "production")) is not None:
+        return live
+    raise RegistryError(f"no version of {model!r} is in production; say which: VERSION=3")
+
+
+def run_on(
+    version: RegisteredVersion, job: str, *, config: Mapping[str, object] | None = None
+) -> None:
+    """Launches a job on a version and follows it to its end.
+
+    Raises:
+        RunFailedError: The run failed or was cancelled.
+        PlatformError: The platform is out of reach, or refuses.
+    """
+    platform = Platform(os.environ.get("DAGSTER_URL") or DEFAULT_URL)
+    key = f"{version.name}:v{version.version}"
+    tags = {"dagster/partition": key, LOCATION: key}
+    run = platform.launch(job, config or {}, location=LOCATION, tags=tags)
+    say(title=f"{job} of {version.label}", text=f"  {run_page(platform, run)}")
+    follow(platform, run)
