@@ -1,7 +1,5 @@
 """The code location `release`: what turns a promoted version into what customers have and trust."""
 
-from collections.abc import Mapping
-
 import dagster as dg
 
 from ml_assets.resources.registry import ModelRegistry
@@ -20,39 +18,33 @@ STEPS = (
 )
 
 
-def _job(
-    name: str, *steps: dg.AssetsDefinition, description: str
-) -> dg.UnresolvedAssetJobDefinition:
-    """A job on one version; its runs wait for others of the same version (dagster.yaml)."""
-    return dg.define_asset_job(
-        name,
-        selection=dg.AssetSelection.assets(*steps),
-        config=dg.PartitionedConfig(
-            partitions_def=MODEL_VERSIONS,
-            run_config_for_partition_key_fn=lambda _: {},
-            tags_for_partition_key_fn=_tags,
-        ),
-        description=description,
-        executor_def=dg.in_process_executor,
-    )
+# Runs with the same tag wait for each other (dagster.yaml).
+ON_ONE_VERSION = dg.PartitionedConfig(
+    partitions_def=MODEL_VERSIONS,
+    run_config_for_partition_key_fn=lambda _: {},
+    tags_for_partition_key_fn=lambda key: {JOB: key},
+)
 
-
-def _tags(key: str) -> Mapping[str, str]:
-    return {JOB: key}
-
-
-release_job = _job(
+release_job = dg.define_asset_job(
     JOB,
-    *STEPS,
+    selection=dg.AssetSelection.assets(*STEPS),
+    config=ON_ONE_VERSION,
     description="bento -> service_image -> parity -> bundle -> push -> delivery of a version",
+    executor_def=dg.in_process_executor,
 )
-deliver_job = _job(
-    DELIVER, handing_over.delivery, description="Delivers a released version to who lacks it"
+deliver_job = dg.define_asset_job(
+    DELIVER,
+    selection=dg.AssetSelection.assets(handing_over.delivery),
+    config=ON_ONE_VERSION,
+    description="Delivers a released version to the customers who have not got it",
+    executor_def=dg.in_process_executor,
 )
-rollback_job = _job(
+rollback_job = dg.define_asset_job(
     "rollback",
-    handing_over.rollback,
-    description="Takes production back to a released version, and delivers it again",
+    selection=dg.AssetSelection.assets(handing_over.rollback),
+    config=ON_ONE_VERSION,
+    description="Takes production back to a released version, and delivers that again",
+    executor_def=dg.in_process_executor,
 )
 
 
