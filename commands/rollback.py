@@ -18,5 +18,5 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     version = version_of(options.model, options.to)
     asked = {"who": options.who, "reason": options.reason}
-    run_on(version, "rollback", config={"ops": {"rollback": {"config": asked}}})
+    run_on(version, "roll_back", config={"ops": {"rollback": {"config": asked}}})
     say(f"\n{version.label} is in production again, and its customers have it.")

@@ -40,7 +40,7 @@ deliver_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 rollback_job = dg.define_asset_job(
-    "rollback",
+    "roll_back",
     selection=dg.AssetSelection.assets(handing_over.rollback),
     config=ON_ONE_VERSION,
     description="Takes production back to a released version, and delivers that again",
