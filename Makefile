@@ -134,8 +134,8 @@ ledger: $(if $(ON_PLATFORM),,setup) ## Show every promotion, release, delivery a
 	@$(READ_LEDGER) ledger $(AS_JSON)
 
 .PHONY: ledger-verify
-ledger-verify: $(if $(ON_PLATFORM),,setup) ## Find any line of the ledger that was edited, removed or moved
-	@$(READ_LEDGER) ledger --verify $(AS_JSON)
+ledger-verify: $(if $(ON_PLATFORM),,setup) ## Find any line of the ledger that was edited, removed or moved (LINE=12:ab01... must be there)
+	@$(READ_LEDGER) ledger --verify $(if $(LINE),--line "$(LINE)") $(AS_JSON)
 
 .PHONY: lineage
 lineage: $(if $(ON_PLATFORM),,setup) ## Tell where the image DIGEST came from and who has it, or what was made of DATA

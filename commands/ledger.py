@@ -26,9 +26,12 @@ def main(arguments: Sequence[str]) -> None:
     """Prints every entry, or whether the ledger is as it was written."""
     parser = argparse.ArgumentParser(prog="make ledger", description=__doc__)
     parser.add_argument("--verify", action="store_true", help="say only whether it is intact")
+    parser.add_argument("--line", help="a line that must be there, as release.json tells it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     chain = ledger().verify()
+    if options.line:
+        chain.check_holds(options.line)
     if options.json:
         say(
             json.dumps(_verdict(chain) if options.verify else [_fields(one) for one in chain.lines])
@@ -111,7 +114,7 @@ def _row(line: Line) -> list[str]:
 def _print_verdict(chain: Chain) -> None:
     count = len(chain.lines)
     held = "1 entry" if count == 1 else f"{count} entries"
-    say(f"the ledger is as it was written: {held}, the last with the hash {chain.head.hash}")
+    say(f"the ledger is as it was written: {held}, the last is {chain.head.label}")
     for note in chain.notes:
         say(f"a writer is at work or was stopped: {note}; the next one puts that in order")
 

@@ -11,7 +11,7 @@ from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.records import ImageRecord, ProofRecord
 from serving.release.settings import ReleaseSettings
-from serving.release.steps import Release, Result, files_of, key_of, step, version_of
+from serving.release.steps import Release, Result, files_of, key_of, step, version_of, who
 
 if TYPE_CHECKING:
     from serving.release.parity import ParityReport
@@ -25,7 +25,7 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
     from serving.runtime.release_notes import ReleaseNotes
 
     version = version_of(context, registry)
-    Recorder.of(release, who=context.run_id).promotions(version)
+    Recorder.of(release, who=who(context)).promotions(version)
     notes = ReleaseNotes(
         metrics=promotion_metrics(version.tags), support_contact=release.support_contact
     )

@@ -148,6 +148,7 @@ class Bundler:
             development_key=signer.is_development,
             golden_requests=files.require_proof().requests,
             support_contact=self.release.support_contact,
+            ledger=Ledger.of(self.release.home).verify().head.label,
         )
 
     def _scan(self, contents: ImageContents, facts: ReleaseFacts) -> ScanReport:

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ml_assets.resources.registry import ModelRegistry
-from serving.release.steps import Release, Result, files_of, key_of, step, version_of
+from serving.release.steps import Release, Result, files_of, key_of, step, version_of, who
 
 if TYPE_CHECKING:
     from serving.release.delivery.delivering import Outcome
@@ -47,7 +47,7 @@ def push(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Re
     push_bundle(record, files, release)
     digest, reference = record.facts.image_digest, f"{release.registry}/{key_of(version)}"
     registry.record_release(version, image=reference, digest=digest)
-    Recorder.of(release, who=context.run_id).release(record)
+    Recorder.of(release, who=who(context)).release(record)
     return dg.MaterializeResult(
         metadata={
             "image": reference,
@@ -66,7 +66,7 @@ def delivery(
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    outcome = deliver(files.require_bundle(), files, release, who=context.run_id)
+    outcome = deliver(files.require_bundle(), files, release, who=who(context))
     return _delivered(outcome)
 
 

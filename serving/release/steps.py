@@ -68,3 +68,8 @@ def key_of(version: RegisteredVersion) -> str:
 def files_of(version: RegisteredVersion, release: ReleaseSettings) -> ReleaseFiles:
     """The files of a version's release."""
     return ReleaseFiles.of(release, version.name, version.version)
+
+
+def who(context: dg.AssetExecutionContext) -> str:
+    """How the ledger calls a run."""
+    return f"run {context.run_id[:8]}"

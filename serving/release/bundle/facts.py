@@ -37,6 +37,8 @@ class ReleaseFacts(FrozenModel):
         development_key: Whether that key is one for trying things out.
         golden_requests: Requests that the image was proved with.
         support_contact: Whom to ask for help.
+        ledger: Number and hash of the last line of the supplier's ledger, such as ``12:ab01...``:
+            who keeps it can ask later whether the ledger still says what it said then.
     """
 
     model: str
@@ -59,6 +61,7 @@ class ReleaseFacts(FrozenModel):
     development_key: bool
     golden_requests: int
     support_contact: str
+    ledger: str
 
     @property
     def label(self) -> str:

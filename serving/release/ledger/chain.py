@@ -50,6 +50,11 @@ class Head(FrozenModel):
     number: Annotated[int, Field(ge=0)]
     hash: str
 
+    @property
+    def label(self) -> str:
+        """Both as people note them: ``12:ab01...``."""
+        return f"{self.number}:{self.hash}"
+
 
 @dataclass(frozen=True)
 class Line:
@@ -119,6 +124,27 @@ class Chain:
     def head(self) -> Head:
         """Its end."""
         return Head(number=len(self.lines), hash=self.lines[-1].hash if self.lines else FIRST)
+
+    def check_holds(self, label: str) -> None:
+        """Checks that the ledger had once ended as somebody has noted it.
+
+        Args:
+            label: The label of a head.
+
+        Raises:
+            LedgerError: It had not.
+        """
+        number, _, found = label.partition(":")
+        held = [
+            Head(number=0, hash=FIRST),
+            *(Head(number=one.number, hash=one.hash) for one in self.lines),
+        ]
+        if Head(number=int(number) if number.isdecimal() else 0, hash=found) in held:
+            return
+        raise LedgerError(
+            f"the ledger has no line {label}, so that it is not the one that this was noted of; it "
+            f"has {len(self.lines)} lines"
+        )
 
     @property
     def entries(self) -> list[Entry]:
