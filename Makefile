@@ -114,9 +114,9 @@ release: ## Release VERSION of MODEL again (default: that in production)
 	@$(ON_VERSION) release $(MODEL) $(if $(VERSION),--version "$(VERSION)")
 
 .PHONY: deliver
-deliver: ## Deliver VERSION of MODEL to the customers in customers.yaml who have not got it
+deliver: ## Deliver what is in production of MODEL to the customers who have not got it
 	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
-	@$(ON_VERSION) deliver $(MODEL) $(if $(VERSION),--version "$(VERSION)")
+	@$(ON_VERSION) deliver $(MODEL)
 
 .PHONY: rollback
 rollback: ## Take production and customers of MODEL back to version TO (REASON="...")

@@ -28,7 +28,7 @@ def version_number(text: str) -> int:
     return int(found[1])
 
 
-def version_of(model: str, number: int | None) -> RegisteredVersion:
+def version_of(model: str, number: int | None = None) -> RegisteredVersion:
     """A version of a model; without a number the one in production.
 
     Raises:

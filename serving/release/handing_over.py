@@ -61,12 +61,20 @@ def push(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Re
 def delivery(
     context: dg.AssetExecutionContext, registry: ModelRegistry, release: Release
 ) -> Result:
-    """The release with every customer of the model; who can't be reached is tried again."""
+    """The release with every customer of the model; who can't be reached is tried again.
+
+    A version that is no longer in production is not delivered: a later one is, or was already.
+    """
     from serving.release.delivery.delivering import deliver
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    outcome = deliver(files.require_bundle(), files, release, who=who(context))
+    with files.delivering():
+        live = registry.by_alias(version.name, "production")
+        if live is None or live.version != version.version:
+            now = live.label if live else "no version"
+            return dg.MaterializeResult(metadata={"not delivered": f"{now} is in production"})
+        outcome = deliver(files.require_bundle(), files, release, who=who(context))
     return _delivered(outcome)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from ml_assets.resources.files import UNFINISHED, atomic_write, told_plainly
@@ -16,6 +17,7 @@ from serving.release.settings import ReleaseSettings
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.spec import FrozenModel
 
+PATIENCE_SECONDS = 900
 WORK = ".work."
 """How the names of directories begin in which something is being made."""
 Record = TypeVar("Record", bound=BaseModel)
@@ -182,6 +184,24 @@ class ReleaseFiles:
     def archive(self, record: BundleRecord) -> Path:
         """The file of a bundle."""
         return self.records / record.file
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Keeps other runs from delivering a version of the same model meanwhile.
+
+        Raises:
+            ReleaseError: Another one does not end.
+        """
+        with told_plainly(self.records):
+            self.records.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.records.parent / "delivery.lock", timeout=PATIENCE_SECONDS):
+                yield
+        except Timeout as error:
+            raise ReleaseError(
+                f"another run has been delivering this model for {PATIENCE_SECONDS} s; see the "
+                "runs that are in progress"
+            ) from error
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:

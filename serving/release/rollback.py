@@ -67,10 +67,11 @@ class Rollback:
         image = ServiceImage(record.facts.image, inspect_image(record.facts.image).id)
         report = prove(image, self.registry.golden(version))
         self._require_in_registry(record, files, key)
-        from_version = self._move(version)
-        recorder = Recorder.of(self.release, who=self.who)
-        recorder.rollback(record.facts, from_version=from_version, reason=self.reason)
-        return report, deliver(record, files, self.release, who=self.who)
+        with files.delivering():
+            from_version = self._move(version)
+            recorder = Recorder.of(self.release, who=self.who)
+            recorder.rollback(record.facts, from_version=from_version, reason=self.reason)
+            return report, deliver(record, files, self.release, who=self.who)
 
     def _verify(self, record: BundleRecord, files: ReleaseFiles) -> PublicKey:
         """Verifies a bundle by the key that the ledger has noted, and loads its image."""
