@@ -9,18 +9,15 @@ import hashlib
 import json
 import logging
 import tarfile
-import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
-from ml_assets.resources.files import atomic_write, told_plainly
+from ml_assets.resources.files import told_plainly
+from serving.release.bundle.layers import ArchiveError, compress, digest_of, member
 from serving.release.engine import docker
-from serving.runtime.errors import MLAssetsError
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -29,16 +26,8 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 # What `cosign load` tells an image of a layout from its signatures by.
 COSIGN_IMAGE = {"kind": "dev.cosignproject.cosign/image"}
 BLOBS = "blobs/sha256"
-LEVEL = 6
-CHUNK = 1 << 20
-KEPT_SECONDS = 30 * 24 * 3600
-"""How long a compressed layer is kept after it was last used."""
 
 _log = logging.getLogger(__name__)
-
-
-class ArchiveError(MLAssetsError):
-    """An image can't be turned into an OCI layout, or a layout is damaged."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +91,7 @@ def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
         saved = Path(scratch, "saved.tar")
         docker("image", "save", f"--output={saved}", image_id)
         config, layers = _saved_parts(saved, image_id)
-        blobs = _compress_all(saved, layers, directory, cache=cache)
+        blobs = [_place(layer, directory) for layer in compress(saved, layers, cache=cache)]
         return _finish(directory, config, blobs)
 
 
@@ -150,8 +139,8 @@ def name_image(directory: Path, digest: str, reference: str) -> None:
 def _saved_parts(saved: Path, image_id: str) -> tuple[bytes, list[str]]:
     """Configuration and names of the layers in what the engine has saved."""
     with tarfile.open(saved) as tar:
-        (found,) = json.loads(_member(tar, "manifest.json").read())
-        config = _member(tar, found["Config"]).read()
+        (found,) = json.loads(member(tar, "manifest.json").read())
+        config = member(tar, found["Config"]).read()
     # An engine with containerd's store calls an image by its manifest, which `parity` proved.
     if image_id not in {_digest(config), *_manifests(saved)}:
         raise ArchiveError(
@@ -165,64 +154,17 @@ def _manifests(saved: Path) -> Iterator[str]:
     """Digests of the manifests that an archive's index names."""
     with tarfile.open(saved) as tar:
         if "index.json" in tar.getnames():
-            for one in json.loads(_member(tar, "index.json").read())["manifests"]:
+            for one in json.loads(member(tar, "index.json").read())["manifests"]:
                 yield one["digest"]
-
-
-def _compress_all(
-    saved: Path, layers: Sequence[str], directory: Path, *, cache: Path
-) -> list[Blob]:
-    cache.mkdir(parents=True, exist_ok=True)
-
-    def place(name: str) -> Blob:
-        return _place(_compressed(saved, name, cache), directory)
-
-    with ThreadPoolExecutor(2) as pool:
-        blobs = [*pool.map(place, layers)]
-    _forget_unused(cache)
-    return blobs
-
-
-def _compressed(saved: Path, name: str, cache: Path) -> Path:
-    """The file of a compressed layer, which is made if no sound one is there."""
-    with tarfile.open(saved) as tar:
-        key = _file_digest(_member(tar, name))
-    for found in cache.glob(f"{key}-*.gz"):
-        if found.stem.endswith(_file_digest(found.open("rb"))):
-            found.touch()
-            return found
-        found.unlink()
-    with tarfile.open(saved) as tar, atomic_write(cache / f"{key}.gz") as file:
-        digest = _compress(_member(tar, name), file)
-    return (cache / f"{key}.gz").rename(cache / f"{key}-{digest}.gz")
-
-
-def _compress(layer: IO[bytes], file: IO[bytes]) -> str:
-    """Writes a layer compressed, without a time in its header; returns the sha256 of the result."""
-    compressor, digest = zlib.compressobj(LEVEL, wbits=31), hashlib.sha256()
-    for chunk in _chunks(layer):
-        packed = compressor.compress(chunk)
-        digest.update(packed)
-        file.write(packed)
-    last = compressor.flush()
-    digest.update(last)
-    file.write(last)
-    return digest.hexdigest()
 
 
 def _place(layer: Path, directory: Path) -> Blob:
     """Puts a compressed layer into a layout, as another name of the same file."""
-    blob = Blob(f"sha256:{layer.stem.rpartition('-')[2]}", layer.stat().st_size)
+    blob = Blob(f"sha256:{digest_of(layer)}", layer.stat().st_size)
     target = directory / blob.path
     if not target.exists():
         target.hardlink_to(layer)
     return blob
-
-
-def _forget_unused(cache: Path) -> None:
-    for layer in cache.glob("*.gz"):
-        if layer.stat().st_mtime < time.time() - KEPT_SECONDS:
-            layer.unlink(missing_ok=True)
 
 
 def _finish(directory: Path, config: bytes, layers: Sequence[Blob]) -> OciImage:
@@ -257,13 +199,6 @@ def _content(directory: Path, digest: str) -> bytes:
     return content
 
 
-def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = tar.extractfile(name)
-    if found is None:
-        raise ArchiveError(f"the engine has saved no file {name}; save the image again")
-    return found
-
-
 def _path(descriptor: Mapping[str, Any]) -> str:
     return Blob(descriptor["digest"], 0).path
 
@@ -274,14 +209,3 @@ def _json(content: object) -> bytes:
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _file_digest(file: IO[bytes]) -> str:
-    with file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(CHUNK):
-            yield chunk

@@ -1,0 +1,106 @@
+"""The layers of a saved image, compressed the same way each time and kept for the next image."""
+
+import hashlib
+import tarfile
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from ml_assets.resources.files import atomic_write
+from serving.runtime.errors import MLAssetsError
+
+LEVEL = 6
+CHUNK = 1 << 20
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long a compressed layer is kept after it was last used."""
+
+
+class ArchiveError(MLAssetsError):
+    """An image can't be turned into an OCI layout, or a layout is damaged."""
+
+
+def compress(saved: Path, names: Sequence[str], *, cache: Path) -> list[Path]:
+    """The files of compressed layers, each made if no sound one is kept.
+
+    Args:
+        saved: Archive of an image, as the engine saves it.
+        names: Its layers.
+        cache: Directory of the compressed ones; it comes to be.
+
+    Raises:
+        ArchiveError: The archive has no such layer.
+        OSError: They can't be written.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(2) as pool:
+        layers = [*pool.map(partial(_compressed, saved, cache=cache), names)]
+    _forget_unused(cache)
+    return layers
+
+
+def digest_of(layer: Path) -> str:
+    """sha256 of a compressed layer, which its name tells."""
+    return layer.stem.rpartition("-")[2]
+
+
+def member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    """A file of an archive.
+
+    Raises:
+        ArchiveError: There is none of that name.
+    """
+    found = tar.extractfile(name) if name in tar.getnames() else None
+    if found is None:
+        raise ArchiveError(f"the engine has saved no file {name}; release the version again")
+    return found
+
+
+def _compressed(saved: Path, name: str, *, cache: Path) -> Path:
+    """The file of a layer; its name tells the digests of the layer and of the file."""
+    with tarfile.open(saved) as tar:
+        key = _digest(member(tar, name))
+    for found in cache.glob(f"{key}-*.gz"):
+        if digest_of(found) == _digest(found.open("rb")):
+            found.touch()
+            return found
+        found.unlink()
+    with tarfile.open(saved) as tar, atomic_write(cache / f"{key}.gz") as file:
+        digest = _compress(member(tar, name), file)
+    return (cache / f"{key}.gz").rename(cache / f"{key}-{digest}.gz")
+
+
+def _compress(layer: IO[bytes], file: IO[bytes]) -> str:
+    """Writes a layer compressed, without a time in its header; returns the sha256 of the result."""
+    compressor, digest = zlib.compressobj(LEVEL, wbits=31), hashlib.sha256()
+    for packed in chain(map(compressor.compress, _chunks(layer)), _last(compressor)):
+        digest.update(packed)
+        file.write(packed)
+    return digest.hexdigest()
+
+
+def _last(compressor: "zlib._Compress") -> Iterator[bytes]:
+    yield compressor.flush()
+
+
+def _forget_unused(cache: Path) -> None:
+    for layer in cache.glob("*.gz"):
+        if layer.stat().st_mtime < time.time() - KEPT_SECONDS:
+            layer.unlink(missing_ok=True)
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(file):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk
