@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from serving.release.bundle.archive import unpack, unpacked
 from serving.release.bundle.assembling import IMAGE, PROVENANCE, SBOM
 from serving.release.bundle.facts import ReleaseFacts, immutable_tag
-from serving.release.bundle.oci import ArchiveError, read_layout
+from serving.release.bundle.layers import ArchiveError
+from serving.release.bundle.oci import read_layout
 from serving.release.bundle.provenance import predicate_of
 from serving.release.bundle.signed_files import check_directory
 from serving.release.cosign import UnsignedError

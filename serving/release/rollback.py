@@ -12,7 +12,7 @@ from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.archive import unpacked
 from serving.release.bundle.assembling import IMAGE
 from serving.release.bundle.facts import ReleaseFacts
-from serving.release.bundle.oci import ArchiveError
+from serving.release.bundle.layers import ArchiveError
 from serving.release.bundle.signed_files import KEY, check_directory
 from serving.release.cosign import AbsentError
 from serving.release.delivery.delivering import Outcome, deliver
