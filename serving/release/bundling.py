@@ -22,7 +22,7 @@ from serving.release.contents.image import ImageContents, read_image
 from serving.release.contents.sbom import ModelFile
 from serving.release.engine import docker
 from serving.release.image import BASE, BASE_NAME
-from serving.release.ledger.entries import Release
+from serving.release.ledger.entries import Release, Rollback
 from serving.release.ledger.ledger import Ledger
 from serving.release.packaging import LOCK, SKOPS_LOCK
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
@@ -170,15 +170,15 @@ class Bundler:
             raise RefusedError(f"{facts.image} must not be released:\n{reasons}")
         return report
 
-    def _before(self, version: RegisteredVersion) -> Earlier | None:
-        """The last release of another version of the model, if its bundle is still there."""
-        entries = Ledger.of(self.release.home).verify().entries
-        for entry in reversed(entries):
+    def _before(self, version: RegisteredVersion) -> Earlier | str | None:
+        """What was live before: the last release of another version, or rollback to one."""
+        for entry in reversed(Ledger.of(self.release.home).verify().entries):
             is_other = entry.model == version.name and entry.version != version.version
-            if is_other and isinstance(entry, Release):
+            if is_other and isinstance(entry, Release | Rollback):
                 files = ReleaseFiles.of(self.release, entry.model, entry.version)
                 record = files.find_bundle()
-                return _earlier(files.archive(record)) if record else None
+                label = f"{entry.model} v{entry.version} (image `{entry.image_digest}`)"
+                return _earlier(files.archive(record)) if record else label
         return None
 
 

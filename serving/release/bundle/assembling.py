@@ -48,7 +48,8 @@ class Parts:
         golden: The file of golden requests.
         service_page: The page on the service, Markdown.
         scan: What the scan for advisories has found.
-        before: The release before, if there was one.
+        before: The release before; its name alone if its bundle is not kept any more; None if there
+            was none.
         run: The Dagster run.
         started: When the build of the image began.
         builder: Versions of what built it, by name.
@@ -67,7 +68,7 @@ class Parts:
     golden: bytes
     service_page: bytes
     scan: ScanReport
-    before: Earlier | None
+    before: Earlier | str | None
     run: str
     started: datetime
     builder: Mapping[str, str]

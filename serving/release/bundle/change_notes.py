@@ -13,7 +13,7 @@ def change_notes(
     metrics: Scores,
     packages: Mapping[str, str],
     *,
-    before: "Earlier | None",
+    before: "Earlier | str | None",
 ) -> str:
     """The notes as Markdown.
 
@@ -21,11 +21,14 @@ def change_notes(
         facts: What the release is.
         metrics: Figures of the model.
         packages: Version of each package in the image.
-        before: The release before, if there was one.
+        before: The release before; its name alone if its bundle is not kept any more; None if there
+            was none.
     """
     title = f"# Changes of {facts.label}\n"
     if before is None:
         return f"{title}\nThe first release of this model.\n"
+    if isinstance(before, str):
+        return f"{title}\nThe release before, {before}, is not kept any more to compare with.\n"
     parts = [
         f"Since {before.facts.label} (image `{before.facts.image_digest}`):\n",
         *_facts(before.facts, facts),

@@ -61,7 +61,7 @@ class ReleaseFacts(FrozenModel):
     development_key: bool
     golden_requests: int
     support_contact: str
-    ledger: str
+    ledger: str = ""
 
     @property
     def label(self) -> str:
