@@ -1,4 +1,4 @@
-"""The platform in containers beside its targets and its peers: training, release, images.
+"""The platform in containers beside targets and peers: training, release, hand-over, images.
 
 Run it with ``python -m benchmarks.release [--model iris] [--repeats 3]`` on a host with a Docker
 Engine and the images of ``make images``. It starts a platform of its own and removes it at the end.
@@ -19,7 +19,13 @@ from benchmarks.image_sizes import platform_images, released_image, runtime_imag
 from benchmarks.own_platform import ROOT, OwnPlatform, own_platform
 from benchmarks.peer_images import PeerBuild, build_docker, containerize
 from benchmarks.phases import MODEL
-from benchmarks.release_tables import peer_table, release_table, size_table, training_table
+from benchmarks.release_tables import (
+    handover_table,
+    peer_table,
+    release_table,
+    size_table,
+    training_table,
+)
 from benchmarks.rounds import Round, measure
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.engine import docker, image_size
@@ -101,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"  {one.version.label}: {one.summary}", flush=True)
         _print(training_table(rounds))
         _print(release_table(rounds))
+        _print(handover_table(rounds))
         _print(size_table([*platform_images(), released_image(_name(rounds[-1]))]))
         _print(peer_table(_builds(Peers(platform, Path(home)), rounds)))
 

@@ -13,6 +13,9 @@ LIMITS = {"enqueued to started": 6.0, "service_image": 5.0}
 """Most seconds that these parts of a run may take."""
 RATIO, RELEASE_SECONDS = 1.5, 45.0
 """Targets: `make train` beside the job of `make run`, and a release from the alias to the push."""
+BUNDLE_SECONDS, VERIFY_SECONDS, GOLDEN_SECONDS, ROLLBACK_SECONDS = 40.0, 15.0, 60.0, 60.0
+BUNDLE_MB = 150
+"""Targets of the hand-over; a MB is a million bytes."""
 TO_FIRST_STEP = ("command to enqueued", "enqueued to started", "started to first step")
 REASON_LENGTH = 100
 
@@ -60,6 +63,27 @@ def release_table(rounds: Sequence[Round]) -> Iterator[str]:
     rows.append(("all", *median_and_range(total, digits=2), _target(total, RELEASE_SECONDS)))
     title = f"release of {rounds[0].version.name}, alias moved to image pushed and proved"
     return table(title, ("", "seconds", "range", "target"), rows)
+
+
+def handover_table(rounds: Sequence[Round]) -> Iterator[str]:
+    """What a customer gets: the bundle, its check, and the way back to the release before."""
+    bundles = [one.release.steps["bundle"].seconds for one in rounds]
+    size = max(one.handover.bytes for one in rounds) / MB
+    rows: list[Row] = [_handover("bundle, from the proof", bundles, BUNDLE_SECONDS)]
+    verify = [one.handover.verify_seconds for one in rounds]
+    rows.append(_handover("verify.sh", verify, VERIFY_SECONDS))
+    golden = [one.handover.golden_seconds for one in rounds]
+    rows.append(_handover("verify.sh --golden", golden, GOLDEN_SECONDS))
+    if back := [one.rollback for one in rounds if one.rollback is not None]:
+        rows.append(_handover("rollback, the whole command", back, ROLLBACK_SECONDS))
+    met = f"{BUNDLE_MB} MB: {verdict(size, BUNDLE_MB)}"
+    rows.append(("bundle, the largest, MB", f"{size:.1f}", "", met))
+    title = f"hand-over of {rounds[0].version.name}"
+    return table(title, ("", "seconds", "range", "target"), rows)
+
+
+def _handover(name: str, seconds: Sequence[float], limit: float) -> Row:
+    return (name, *median_and_range(seconds, digits=2), _target(seconds, limit))
 
 
 def _proof(rounds: Sequence[Round]) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.handover import Handover, add_customer, check, roll_back
 from benchmarks.job import JobRun, run_job_in
 from benchmarks.own_platform import OwnPlatform
 from benchmarks.run_times import RunTimes, Span, run_times
@@ -59,6 +60,9 @@ class Round:
         command: How it was trained.
         promoted: When its promotion was recorded, just before the alias moved; seconds since 1970.
         release: The run that built, proved and pushed its image.
+        handover: What its customer got.
+        rollback: Seconds of the way back to the version before, and None without one; the round
+            after it begins from there.
         job: The job of `make run`.
     """
 
@@ -66,6 +70,8 @@ class Round:
     command: Command
     promoted: float
     release: RunTimes
+    handover: Handover
+    rollback: float | None
     job: JobRun
 
     @property
@@ -76,7 +82,7 @@ class Round:
     @property
     def release_seconds(self) -> float:
         """From the alias to the pushed image."""
-        return self.release.work.end - self.promoted
+        return self.release.steps["push"].end - self.promoted
 
     @property
     def summary(self) -> str:
@@ -105,15 +111,20 @@ def measure(platform: OwnPlatform, model: str, *, repeats: int) -> Iterator[Roun
         MissingReleaseError: A release failed, or is not there after ten minutes.
         BusyPlatformError: Containers of runs are still there after ten minutes.
     """
+    add_customer(platform)
     with TemporaryDirectory() as home:
         for _ in range(repeats):
             command = _train(platform, model)
-            promotion = platform.registry.promotions(model)[-1]
+            promotion = [one for one in platform.registry.promotions(model) if not one.rollback][-1]
             release = _released(platform, partition_key(model, promotion.version))
+            handover = check(platform, model)
+            before = promotion.from_version
+            rollback = roll_back(platform, model, to=before) if before else None
             _await_quiet(platform)
             job = run_job_in(Path(home), model=model)
             version = platform.registry.version(model, promotion.version)
-            yield Round(version, command, promotion.when.timestamp(), release, job)
+            promoted = promotion.when.timestamp()
+            yield Round(version, command, promoted, release, handover, rollback, job)
 
 
 def _train(platform: OwnPlatform, model: str) -> Command:
