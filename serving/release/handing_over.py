@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from ml_assets.resources.registry import ModelRegistry
+from ml_assets.resources.registry import Alias, ModelRegistry
+from ml_assets.resources.version_files import RegisteredVersion
+from serving.release.records import ReleaseFiles
+from serving.release.settings import ReleaseSettings
 from serving.release.steps import Release, Result, files_of, key_of, step, version_of, who
 
 if TYPE_CHECKING:
@@ -75,7 +78,23 @@ def delivery(
             now = live.label if live else "no version"
             return dg.MaterializeResult(metadata={"not delivered": f"{now} is in production"})
         outcome = deliver(files.require_bundle(), files, release, who=who(context))
+        _forget_old(version, files, registry, release)
     return _delivered(outcome)
+
+
+def _forget_old(
+    version: RegisteredVersion,
+    files: ReleaseFiles,
+    registry: ModelRegistry,
+    release: ReleaseSettings,
+) -> None:
+    """Makes room for the next bundles of a model."""
+    from serving.release.retention import forget_old_bundles
+
+    aliases: tuple[Alias, ...] = ("production", "previous")
+    live = (registry.by_alias(version.name, alias) for alias in aliases)
+    needed = {one.version for one in live if one is not None}
+    forget_old_bundles(files.records.parent, keep=release.bundles_kept, needed=needed)
 
 
 class RollbackConfig(dg.Config):

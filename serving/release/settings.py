@@ -14,6 +14,7 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 CUSTOMERS = "customers.yaml"
 REGISTRY = "localhost:5050"
 DEVELOPMENT = "development"
+BUNDLES_KEPT = 20
 
 
 class KeyMissingError(MLAssetsError):
@@ -40,6 +41,8 @@ class ReleaseSettings:
             ``development``).
         customers_file: Who gets what (``CUSTOMERS_FILE``).
         deliveries: Directory below which customers' directories are (``DELIVERY_HOME``).
+        bundles_kept: How many bundles of a model are kept, besides those of its live versions
+            (``BUNDLES_KEPT``).
         scan_home: Directory of the advisory database, ``advisories``, and of the policy for it,
             ``policy.yaml``; both may be absent (``SCAN_HOME``).
         support_contact: Whom customers ask for help: a URL, a mail address or a name
@@ -59,6 +62,7 @@ class ReleaseSettings:
     is_development: bool
     customers_file: Path
     deliveries: Path
+    bundles_kept: int
     scan_home: Path
     support_contact: str
     serve_image: str
@@ -81,6 +85,7 @@ class ReleaseSettings:
             is_development=os.environ.get("RELEASE_PROFILE") == DEVELOPMENT,
             customers_file=Path(os.environ.get("CUSTOMERS_FILE") or PROJECT.parent / CUSTOMERS),
             deliveries=Path(os.environ.get("DELIVERY_HOME") or shared.home / "deliveries"),
+            bundles_kept=int(os.environ.get("BUNDLES_KEPT") or BUNDLES_KEPT),
             scan_home=Path(os.environ.get("SCAN_HOME") or shared.home / "scan"),
             support_contact=os.environ.get("SUPPORT_CONTACT", ""),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),
