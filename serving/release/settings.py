@@ -17,6 +17,10 @@ DEVELOPMENT = "development"
 BUNDLES_KEPT = 20
 
 
+class WrongSettingError(MLAssetsError):
+    """An environment variable of the release has a value that it can't have."""
+
+
 class KeyMissingError(MLAssetsError):
     """Nobody has chosen a key to sign releases with."""
 
@@ -85,7 +89,7 @@ class ReleaseSettings:
             is_development=os.environ.get("RELEASE_PROFILE") == DEVELOPMENT,
             customers_file=Path(os.environ.get("CUSTOMERS_FILE") or PROJECT.parent / CUSTOMERS),
             deliveries=Path(os.environ.get("DELIVERY_HOME") or shared.home / "deliveries"),
-            bundles_kept=int(os.environ.get("BUNDLES_KEPT") or BUNDLES_KEPT),
+            bundles_kept=_bundles_kept(),
             scan_home=Path(os.environ.get("SCAN_HOME") or shared.home / "scan"),
             support_contact=os.environ.get("SUPPORT_CONTACT", ""),
             serve_image=os.environ.get("SERVE_IMAGE") or _built_here("ml-assets-serve"),
@@ -113,6 +117,18 @@ class ReleaseSettings:
             "no key is configured to sign releases with; set SIGNING_KEY in .env, or, to try "
             f"things out, RELEASE_PROFILE={DEVELOPMENT} and run make keys"
         )
+
+
+def _bundles_kept() -> int:
+    """How many bundles are kept.
+
+    Raises:
+        WrongSettingError: The variable is no number.
+    """
+    told = os.environ.get("BUNDLES_KEPT") or str(BUNDLES_KEPT)
+    if not told.isdecimal():
+        raise WrongSettingError(f"BUNDLES_KEPT must be a number of bundles, got {told!r}")
+    return int(told)
 
 
 def _built_here(image: str) -> str:
