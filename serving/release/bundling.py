@@ -52,11 +52,13 @@ class Bundler:
         registry: Where the version is registered.
         release: The settings.
         run: The Dagster run.
+        started: When it began.
     """
 
     registry: ModelRegistry
     release: ReleaseSettings
     run: str
+    started: datetime
 
     def bundle(self, version: RegisteredVersion, files: ReleaseFiles) -> BundleRecord:
         """The bundle of a version; one of the same image and key is kept as it is.
@@ -91,7 +93,6 @@ class Bundler:
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        started = datetime.now(UTC)
         contents = read_image(oci.layers)
         _check_contents(oci.layers)
         facts = self._facts(version, files, oci, signer=signer, fingerprint=fingerprint)
@@ -112,7 +113,7 @@ class Bundler:
             scan=self._scan(contents, facts),
             before=self._before(version),
             run=self.run,
-            started=started,
+            started=self.started,
             builder={"docker": docker("version", "--format={{.Server.Version}}"), **_versions()},
         )
 

@@ -1,5 +1,6 @@
 """The last assets of a release: a signed bundle, the image in our registry, and the deliveries."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,7 +26,8 @@ def bundle(context: dg.AssetExecutionContext, registry: ModelRegistry, release: 
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    record = Bundler(registry, release, context.run_id).bundle(version, files)
+    bundler = Bundler(registry, release, context.run_id, _beginning(context))
+    record = bundler.bundle(version, files)
     archive = files.archive(record)
     return dg.MaterializeResult(
         metadata={
@@ -80,6 +82,13 @@ def delivery(
         outcome = deliver(files.require_bundle(), files, release, who=who(context))
         _forget_old(version, files, registry, release)
     return _delivered(outcome)
+
+
+def _beginning(context: dg.AssetExecutionContext) -> datetime:
+    """When a run began; now, if nobody has noted it."""
+    record = context.instance.get_run_record_by_id(context.run_id)
+    noted = record.start_time if record else None
+    return datetime.now(UTC) if noted is None else datetime.fromtimestamp(noted, UTC)
 
 
 def _forget_old(

@@ -51,7 +51,7 @@ class Parts:
         before: The release before; its name alone if its bundle is not kept any more; None if there
             was none.
         run: The Dagster run.
-        started: When the build of the image began.
+        started: When that began.
         builder: Versions of what built it, by name.
     """
 
