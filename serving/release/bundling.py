@@ -82,7 +82,8 @@ class Bundler:
             cache = self.release.home / "releases" / "layers"
             oci = write_layout(image.id, layout, cache=cache)
             parts = self._parts(version, files, oci, signer=signer, fingerprint=fingerprint)
-            return _finish(place / "bundle", parts, files, signer)
+            _write(place / "bundle", parts, signer)
+            return _pack(place / "bundle", parts.facts, files, proved=image.id)
 
     def _parts(
         self,
@@ -192,21 +193,22 @@ def _is_of(found: BundleRecord, image_id: str, fingerprint: str) -> bool:
     return (found.image_id, found.facts.key_fingerprint) == (image_id, fingerprint)
 
 
-def _finish(directory: Path, parts: Parts, files: ReleaseFiles, signer: Signer) -> BundleRecord:
-    """Writes, signs and packs a bundle; the record of it comes last."""
-    facts = parts.facts
+def _write(directory: Path, parts: Parts, signer: Signer) -> None:
+    """Writes the files of a bundle, and the signed list of them."""
     with told_plainly(directory):
         directory.mkdir()
         assemble(directory, parts)
         sign_directory(directory, signer)
-        record = BundleRecord(
-            file=f"{facts.name}.tar",
-            image_id=facts.image_id,
-            sums=file_sha256(directory / SUMS),
-            facts=facts,
-        )
-        epoch = int(facts.released.timestamp())
-        pack(directory, files.archive(record), epoch=epoch, below=facts.name)
+
+
+def _pack(
+    directory: Path, facts: ReleaseFacts, files: ReleaseFiles, *, proved: str
+) -> BundleRecord:
+    """Packs a bundle; the record of it comes last."""
+    sums = file_sha256(directory / SUMS)
+    record = BundleRecord(file=f"{facts.name}.tar", image_id=proved, sums=sums, facts=facts)
+    epoch = int(facts.released.timestamp())
+    pack(directory, files.archive(record), epoch=epoch, below=facts.name)
     files.write_bundle(record)
     return record
 

@@ -58,7 +58,7 @@ class BundleRecord(FrozenModel):
 
     Attributes:
         file: Name of its file, beside this record.
-        image_id: The image in it, which was proved.
+        image_id: The engine's id of the image in it, which was proved.
         sums: sha256 of the signed list of its files.
         facts: What the release is.
     """
