@@ -66,7 +66,7 @@ def file_sha256(path: Path) -> str:
 def _check_files(directory: Path, listed: dict[str, str]) -> None:
     names = set(_names(directory))
     if added := sorted(names - listed.keys()):
-        raise BundleError(f"{added[0]} does not belong to {directory.name}")
+        raise BundleError(f"{added[0]!r} does not belong to {directory.name}")
     if missing := sorted(listed.keys() - names):
         raise BundleError(f"{missing[0]} is missing in {directory.name}")
     for name, digest in listed.items():
