@@ -13,6 +13,7 @@ from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.archive import pack, read_member
 from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemble
 from serving.release.bundle.change_notes import Earlier
+from serving.release.bundle.checking import is_sound
 from serving.release.bundle.facts import RELEASE, ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import EvaluationFile
 from serving.release.bundle.oci import OciImage, write_layout
@@ -73,10 +74,9 @@ class Bundler:
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
         image = files.require_proved_image()
-        if (found := files.find_bundle()) and _is_of(found, image.id, fingerprint):
-            _log.info("%s is there already", found.file)
-            return found
         with files.workplace() as place:
+            if found := _sound_one(files, image.id, fingerprint, scratch=place):
+                return found
             layout = place / "layout"
             layout.mkdir()
             cache = self.release.home / "releases" / "layers"
@@ -189,8 +189,14 @@ def _earlier(archive: Path) -> Earlier:
     return Earlier(facts=facts, card=card, sbom=sbom)
 
 
-def _is_of(found: BundleRecord, image_id: str, fingerprint: str) -> bool:
-    return (found.image_id, found.facts.key_fingerprint) == (image_id, fingerprint)
+def _sound_one(
+    files: ReleaseFiles, image_id: str, fingerprint: str, *, scratch: Path
+) -> BundleRecord | None:
+    """The bundle that is there, if it is one of an image and a key and still as it was made."""
+    found = files.find_bundle()
+    if found is None or (found.image_id, found.facts.key_fingerprint) != (image_id, fingerprint):
+        return None
+    return found if is_sound(files.archive(found), found.facts, scratch=scratch) else None
 
 
 def _write(directory: Path, parts: Parts, signer: Signer) -> None:

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 from serving.release.bundle.archive import unpack, unpacked
 from serving.release.bundle.assembling import IMAGE, PROVENANCE, SBOM
+from serving.release.bundle.checking import check_bundle
 from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.layers import ArchiveError
 from serving.release.bundle.oci import read_layout
 from serving.release.bundle.provenance import predicate_of
-from serving.release.bundle.signed_files import check_directory
 from serving.release.cosign import UnsignedError
 from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.registries import Repository
@@ -30,13 +30,13 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
     anew.
 
     Raises:
-        BundleError: The bundle is not the one that was signed.
+        BundleError: The bundle is not the one that was signed, or holds files of another one.
         CosignError: The registry is out of reach or refuses, or the key can't be used.
     """
     facts, signer = record.facts, release.require_signer()
     repository = release.repository(facts.model)
     with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
-        check_directory(bundle, fingerprint=facts.key_fingerprint)
+        check_bundle(bundle, facts, fingerprint=facts.key_fingerprint)
         layout = unpack_image(bundle, place / "layout", facts)
         for tag in (immutable_tag(facts.version, facts.image_digest), f"v{facts.version}"):
             _log.info("pushing %s", repository.tagged(tag))

@@ -11,9 +11,10 @@ from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.archive import unpacked
 from serving.release.bundle.assembling import IMAGE
+from serving.release.bundle.checking import check_bundle
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.bundle.layers import ArchiveError
-from serving.release.bundle.signed_files import KEY, check_directory
+from serving.release.bundle.signed_files import KEY
 from serving.release.cosign import AbsentError
 from serving.release.delivery.delivering import Outcome, deliver
 from serving.release.engine import docker, find_image, inspect_image
@@ -78,7 +79,7 @@ class Rollback:
         fingerprint = self._fingerprint(record)
         with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
             _log.info("verifying %s", bundle.name)
-            check_directory(bundle, fingerprint=fingerprint)
+            check_bundle(bundle, record.facts, fingerprint=fingerprint)
             _load(bundle / IMAGE, record.facts)
             return PublicKey((bundle / KEY).read_bytes())
 

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_public_key,
 )
 
-from serving.release.cosign import PASSWORD_FILE, CosignError, cosign
+from serving.release.cosign import PASSWORD_FILE, CosignError, UnsignedError, cosign
 from serving.release.registries import Repository
 
 KMS = re.compile("^(awskms|azurekms|gcpkms|hashivault|k8s)://")
@@ -40,13 +45,16 @@ class PublicKey:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of the key as DER, which ``openssl pkey -pubin -outform DER`` gives."""
-        key = load_pem_public_key(self.pem)
-        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        """sha256 of the key as DER, which ``openssl pkey -pubin -outform DER`` gives.
+
+        Raises:
+            UnsignedError: It is no key that could have signed anything.
+        """
+        der = self._loaded().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(der).hexdigest()
 
     def verify_file(self, path: Path, signature: bytes) -> None:
-        """Checks the signature of a file.
+        """Checks the signature of a small file, as ``openssl dgst -sha256 -verify`` does.
 
         Args:
             path: The file.
@@ -55,11 +63,14 @@ class PublicKey:
         Raises:
             UnsignedError: The key has not signed the file.
         """
-        with TemporaryDirectory() as scratch:
-            key, signed = Path(scratch, "key.pub"), Path(scratch, "signature")
-            key.write_bytes(self.pem)
-            signed.write_bytes(base64.b64encode(signature))
-            cosign("verify-blob", f"--key={key}", f"--signature={signed}", *OFFLINE, str(path))
+        key, content = self._loaded(), path.read_bytes()
+        try:
+            if isinstance(key, RSAPublicKey):
+                key.verify(signature, content, PKCS1v15(), SHA256())
+            else:
+                key.verify(signature, content, ECDSA(SHA256()))
+        except InvalidSignature as error:
+            raise UnsignedError(f"{path.name} was not signed with this key") from error
 
     def verify_image(
         self, repository: Repository, digest: str, *, annotations: Mapping[str, str]
@@ -80,6 +91,15 @@ class PublicKey:
             key.write_bytes(self.pem)
             options = (*OFFLINE, *repository.options, *_options(annotations))
             cosign("verify", f"--key={key}", *options, repository.pinned(digest))
+
+    def _loaded(self) -> EllipticCurvePublicKey | RSAPublicKey:
+        try:
+            key = load_pem_public_key(self.pem)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise UnsignedError("what should be a public key is none") from error
+        if isinstance(key, EllipticCurvePublicKey | RSAPublicKey):
+            return key
+        raise UnsignedError("the public key is neither one of ECDSA nor one of RSA")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from typing import Any
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.bundle.measured import Scores
 
+PACKAGES = {"library", "platform"}
+"""CycloneDX's names for what an SBOM lists besides the model; the interpreter is a platform."""
+
 
 def change_notes(
     facts: ReleaseFacts,
@@ -52,7 +55,7 @@ def packages_of(sbom: Mapping[str, Any]) -> dict[str, str]:
     return {
         one["name"]: one["version"]
         for one in sbom.get("components", [])
-        if one["type"] in {"library", "application"} and "version" in one
+        if one["type"] in PACKAGES and "version" in one
     }
 
 

@@ -25,7 +25,7 @@ LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 # What `cosign load` tells an image of a layout from its signatures by.
 COSIGN_IMAGE = {"kind": "dev.cosignproject.cosign/image"}
-BLOBS = "blobs/sha256"
+BLOBS, FOR_DOCKER = "blobs/sha256", "manifest.json"
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
 
 
 def read_layout(directory: Path) -> OciImage:
-    """The image in a layout that `write_layout` has written.
+    """The image in a layout that `write_layout` has written and `name_image` has named.
 
     Raises:
         ArchiveError: It is not such a layout.
@@ -104,6 +104,7 @@ def read_layout(directory: Path) -> OciImage:
     try:
         (listed,) = json.loads((directory / "index.json").read_bytes())["manifests"]
         manifest = json.loads(_content(directory, listed["digest"]))
+        _check_for_docker(directory, manifest)
         image_id = manifest["config"]["digest"]
         paths = [directory / Blob(one["digest"], 0).path for one in manifest["layers"]]
         config = json.loads(_content(directory, image_id))
@@ -126,20 +127,27 @@ def name_image(directory: Path, digest: str, reference: str) -> None:
     notes = COSIGN_IMAGE | names | {"org.opencontainers.image.ref.name": tag}
     listed = Blob(digest, size).described(MANIFEST_TYPE) | {"annotations": notes}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed]}
-    manifest = json.loads(_content(directory, digest))
-    for_docker = {
-        "Config": _path(manifest["config"]),
-        "RepoTags": [reference],
-        "Layers": [_path(layer) for layer in manifest["layers"]],
-    }
+    for_docker = _for_docker(json.loads(_content(directory, digest))) | {"RepoTags": [reference]}
     (directory / "index.json").write_bytes(_json(index))
-    (directory / "manifest.json").write_bytes(_json([for_docker]))
+    (directory / FOR_DOCKER).write_bytes(_json([for_docker]))
+
+
+def _for_docker(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Where Docker finds the parts of an image."""
+    layers = [_path(layer) for layer in manifest["layers"]]
+    return {"Config": _path(manifest["config"]), "Layers": layers}
+
+
+def _check_for_docker(directory: Path, manifest: Mapping[str, Any]) -> None:
+    (found,) = json.loads((directory / FOR_DOCKER).read_bytes())
+    if found != found | _for_docker(manifest):
+        raise ValueError(f"{FOR_DOCKER} names another image than index.json")
 
 
 def _saved_parts(saved: Path, image_id: str) -> tuple[bytes, list[str]]:
     """Configuration and names of the layers in what the engine has saved."""
     with tarfile.open(saved) as tar:
-        (found,) = json.loads(member(tar, "manifest.json").read())
+        (found,) = json.loads(member(tar, FOR_DOCKER).read())
         config = member(tar, found["Config"]).read()
     # An engine with containerd's store calls an image by its manifest, which `parity` proved.
     if image_id not in {_digest(config), *_manifests(saved)}:

@@ -38,19 +38,22 @@ def check_directory(directory: Path, *, fingerprint: str) -> None:
         BundleError: The key is another one, the list was not signed with it, or a file is missing,
             changed or does not belong there; the message names it.
     """
-    missing = [name for name in (SUMS, SIGNATURE, KEY) if not (directory / name).is_file()]
-    if missing:
+    if missing := [name for name in (SUMS, SIGNATURE, KEY) if not _is_plain(directory / name)]:
         raise BundleError(f"{directory.name} has no {missing[0]}; fetch the bundle again")
     key = PublicKey((directory / KEY).read_bytes())
-    if key.fingerprint != fingerprint:
+    try:
+        found = key.fingerprint
+    except UnsignedError as error:
+        raise BundleError(f"{KEY} of {directory.name} is damaged: {error}") from error
+    if found != fingerprint:
         raise BundleError(
-            f"{directory.name} is signed with the key {key.fingerprint}, and {fingerprint} is "
-            "the one that is trusted"
+            f"{KEY} of {directory.name} is the key {found}, and {fingerprint} is the one that is "
+            "trusted"
         )
     try:
         key.verify_file(directory / SUMS, (directory / SIGNATURE).read_bytes())
     except UnsignedError as error:
-        raise BundleError(f"{SUMS} of {directory.name} was not signed with its key") from error
+        raise BundleError(f"{SUMS} of {directory.name} was not signed with its {KEY}") from error
     _check_files(directory, dict(_listed(directory)))
 
 
@@ -63,10 +66,12 @@ def file_sha256(path: Path) -> str:
 def _check_files(directory: Path, listed: dict[str, str]) -> None:
     names = set(_names(directory))
     if added := sorted(names - listed.keys()):
-        raise BundleError(f"{added[0]} does not belong to {directory.name}")
+        raise BundleError(f"{added[0]!r} does not belong to {directory.name}")
     if missing := sorted(listed.keys() - names):
         raise BundleError(f"{missing[0]} is missing in {directory.name}")
     for name, digest in listed.items():
+        if not _is_plain(directory / name):
+            raise BundleError(f"{name} of {directory.name} is a link or the like, and no file")
         if file_sha256(directory / name) != digest:
             raise BundleError(f"{name} of {directory.name} was changed since it was signed")
 
@@ -75,6 +80,10 @@ def _listed(directory: Path) -> Iterator[tuple[str, str]]:
     for line in (directory / SUMS).read_text(encoding="ascii").splitlines():
         digest, _, name = line.partition("  ")
         yield name, digest
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _names(directory: Path) -> list[str]:

@@ -1,36 +1,50 @@
 #!/bin/sh
-# Checks this release without any network: that it is signed, that every file is there and is the one
+# Checks a release without any network: that it is signed, that every file is there and is the one
 # that was signed, that the files belong to one image, and that Docker has no other image of its name.
 #
-# usage: ./verify.sh [--key FINGERPRINT] [--golden]
-#   --key     fingerprint of the supplier's key, which the supplier has told you by another way
-#   --golden  load the image too, and compare its answers with those of the model that was evaluated
+# usage: verify.sh [--key FINGERPRINT] [--golden] [DIRECTORY]
+#   --key      fingerprint of the supplier's key, which the supplier has told you by another way
+#   --golden   load the image too, and compare its answers with those of the model that was evaluated
+#   DIRECTORY  the release; without it, the one that this script lies in
 #
 # Needs sh, sha256sum, openssl and tar; --golden needs docker. Exit status: 0 if all is as it should
-# be, 1 if something is not (the last line says what), 2 for a wrong option.
+# be, 1 if something is not (the last lines say what), 2 for a wrong option.
 set -eu
-LC_ALL=C
-export LC_ALL
-unset CDPATH
-cd "$(dirname "$0")"
+export LC_ALL=C
+unset CDPATH TAR_OPTIONS
 
-key='' golden=false container=''
+# What others have written may hold codes that a terminal obeys.
+say() { printf '%s\n' "$*" | tr -c '\n -~' '?'; }
+
+refuse() { say "REFUSED: $*" >&2; exit 1; }
 
 usage() { sed -n '/^# usage/,/^#$/{s/^# \{0,1\}//;p;}' "$0" >&2; exit 2; }
 
-refuse() { echo "REFUSED: $1" >&2; exit 1; }
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
+}
+
+digest_of() { sha256 | cut -c 1-64; }
 
 fact() { sed -n 's/^ *"'"$1"'": "\{0,1\}\([^"]*[^",]\)"\{0,1\},\{0,1\}$/\1/p' release.json; }
 
-sha256() {
-  if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
+member() { tar -xOf image.tar "$1" 2>/dev/null; }
+
+# Refuses if there is anything in the input.
+expect_none() { found=$(cat); [ -z "$found" ] || refuse "$1: $found"; }
+
+check_tools() {
+  case :$PATH: in *:[!/]*) refuse "PATH has relative directories, where a release could bring its tools" ;; esac
+  for tool in $tools; do
+    command -v "$tool" >/dev/null || refuse "there is no $tool to check the release with"
+  done
 }
 
 check_signature() {
   for file in SHA256SUMS SHA256SUMS.sig key.pub; do
     [ -f "$file" ] || refuse "$file is missing"
   done
-  fingerprint=$(openssl pkey -pubin -in key.pub -outform DER 2>/dev/null | sha256 | cut -c 1-64)
+  fingerprint=$(openssl pkey -pubin -in key.pub -outform DER 2>/dev/null | digest_of)
   [ -z "$key" ] || [ "$key" = "$fingerprint" ] ||
     refuse "key.pub is not the key that you named: its fingerprint is $fingerprint"
   openssl dgst -sha256 -verify key.pub -signature SHA256SUMS.sig SHA256SUMS >/dev/null 2>&1 ||
@@ -38,80 +52,89 @@ check_signature() {
 }
 
 check_files() {
+  grep -vxE '[0-9a-f]{64}  [A-Za-z0-9._/-]+' SHA256SUMS | expect_none "SHA256SUMS lists more than files"
+  find . >/dev/null 2>&1 || refuse "there are directories here that you can't read"
+  find . -name '*[!A-Za-z0-9._-]*' | expect_none "no file of a release has such a name"
+  find . ! -type f ! -type d | expect_none "no file, but a link or the like"
   listed=$(cut -c 67- SHA256SUMS)
-  links=$(find . -type l)
-  [ -z "$links" ] || refuse "these are links, not files of the release: $links"
-  find . ! -type d ! -name SHA256SUMS ! -name SHA256SUMS.sig | cut -c 3- | while IFS= read -r file; do
-    printf '%s\n' "$listed" | grep -qxF -e "$file" || refuse "$file does not belong to the release"
-  done
-  printf '%s\n' "$listed" | while IFS= read -r file; do
-    [ -f "$file" ] || refuse "$file is missing"
-  done
-  wrong=$(sha256 -c SHA256SUMS 2>/dev/null | grep -v ': OK$' || true)
-  [ -z "$wrong" ] || refuse "changed since it was signed: $wrong"
+  there=$(find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | cut -c 3-)
+  printf '%s\n' "$there" | grep -vxF -e "$listed" | expect_none "does not belong to the release"
+  printf '%s\n' "$listed" | grep -vxF -e "$there" | expect_none "missing"
+  checked=$(sha256 -c SHA256SUMS 2>/dev/null) ||
+    refuse "changed since it was signed: $(printf '%s\n' "$checked" | grep -v ': OK$' || true)"
 }
 
+# What is named by content must have it, and whatever loads image.tar must find this one image.
 check_image() {
   digest=$(fact image_digest) id=$(fact image_id) name=$(fact image)
-  hex=${digest#sha256:}
-  manifest=$(tar -xOf image.tar "blobs/sha256/$hex" 2>/dev/null) ||
-    refuse "image.tar is not the image $digest"
-  [ "$(printf %s "$manifest" | sha256 | cut -c 1-64)" = "$hex" ] ||
-    refuse "image.tar is not the image $digest"
-  case $manifest in *"$id"*) ;; *) refuse "image.tar is not the image with the id $id" ;; esac
+  hex=${digest#sha256:} config=${id#sha256:} other="image.tar is not the image $digest"
+  for file in "$hex" "$config"; do
+    [ "$(member "blobs/sha256/$file" | digest_of)" = "$file" ] || refuse "$other"
+  done
+  case $(member "blobs/sha256/$hex") in *"\"config\":{\"digest\":\"$id\","*) ;; *) refuse "$other" ;; esac
+  [ "$(member index.json | tr ',{}' '\n\n\n' | grep '^"digest":')" = "\"digest\":\"$digest\"" ] ||
+    refuse "$other"
+  [ "$(member manifest.json | sed 's/"Layers":\[[^]]*\],//')" = \
+    "[{\"Config\":\"blobs/sha256/$config\",\"RepoTags\":[\"$name\"]}]" ] || refuse "$other"
   for file in sbom.cdx.json provenance.json; do
-    grep -q "$hex" "$file" || refuse "$file is about another image than $digest"
+    grep -qF "$hex" "$file" || refuse "$file is about another image than $digest"
   done
 }
 
 check_loaded() {
-  command -v docker >/dev/null || return 0
-  loaded=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) || return 0
-  [ "$loaded" = "$id" ] || [ "$loaded" = "$digest" ] ||
-    refuse "Docker has another image of the name $name: $loaded. Remove it with: docker image rm $name"
+  loaded=$(docker image ls --quiet --no-trunc "$name" 2>/dev/null) || loaded=''
+  case $loaded in
+    '' | "$id" | "$digest") ;;
+    *) refuse "Docker has another image of the name $name: $loaded. Remove it: docker image rm $name" ;;
+  esac
 }
 
 report() {
-  echo "$(fact model) v$(fact version), image $digest"
-  echo "$(wc -l <SHA256SUMS | tr -d ' ') files, complete and unchanged, signed with the key"
-  echo "  $fingerprint"
+  say "$(fact model) v$(fact version), image $digest"
+  say "$(wc -l <SHA256SUMS | tr -d ' ') files, complete and unchanged, signed with the key"
+  say "  $fingerprint"
   [ "$(fact development_key)" != true ] ||
-    echo "  which is a DEVELOPMENT key: it proves nothing of who made the release"
-  [ -n "$key" ] || echo "Compare it with what your supplier has told you, or say: ./verify.sh --key FINGERPRINT"
+    say "  which is a DEVELOPMENT key: it proves nothing of who made the release"
+  [ -n "$key" ] || say "Compare it with what your supplier has told you, or say: --key FINGERPRINT"
 }
 
 check_answers() {
-  command -v docker >/dev/null || refuse "--golden needs docker"
-  docker load --quiet --input image.tar >/dev/null
+  docker load --quiet --input image.tar >/dev/null || refuse "Docker does not load image.tar"
   check_loaded
+  [ -n "$loaded" ] || refuse "Docker has loaded no image of the name $name"
+  container=verify-$$-$(date +%s)
   trap 'docker rm --force --volumes "$container" >/dev/null 2>&1 || true' EXIT
   trap 'exit 1' INT TERM HUP
-  container=$(docker run --detach --network none --read-only --tmpfs /tmp --cap-drop ALL \
-    --security-opt no-new-privileges "$name")
+  docker run --detach --pull never --name "$container" --network none --read-only --tmpfs /tmp \
+    --cap-drop ALL --security-opt no-new-privileges "$loaded" >/dev/null || refuse "Docker does not run $name"
   tries=0
   until docker exec "$container" health service >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ "$tries" -lt 120 ] || refuse "the service is not ready after a minute: docker logs $container"
-    sleep 0.5
+    [ "$tries" -lt 60 ] || refuse "the service is not ready: $(docker logs --tail 5 "$container" 2>&1)"
+    sleep 1
   done
   docker exec --interactive "$container" python -c "$(cat golden/check.py)" \
     "$(fact model)" "$(fact version)" <golden/requests.jsonl.gz ||
     refuse "the image does not answer as the model that was evaluated"
 }
 
+key='' golden=false directory='' tools='openssl tar'
 while [ $# -gt 0 ]; do
   case $1 in
-    --key) [ $# -gt 1 ] || usage; key=$2; shift ;;
-    --golden) golden=true ;;
-    *) usage ;;
+    --key) [ -n "${2-}" ] || usage; key=$2; shift ;;
+    --golden) golden=true tools="$tools docker" ;;
+    -* | '') usage ;;
+    *) [ -z "$directory" ] || usage; directory=$1 ;;
   esac
   shift
 done
 
+check_tools
+cd "${directory:-$(dirname "$0")}"
 check_signature
 check_files
 check_image
 check_loaded
 report
 if $golden; then check_answers; fi
-echo OK
+say OK

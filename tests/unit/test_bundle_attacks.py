@@ -1,0 +1,311 @@
+"""What somebody does to a bundle between supplier and customer is refused, with its name.
+
+Customers see it with verify.sh; releases, deliveries and rollbacks before they use a bundle.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from serving.release.bundle.layers import ArchiveError
+from serving.release.bundle.signed_files import BundleError
+from serving.release.pushing import unpack_image
+from tests.unit.bundle_cases import Bundle, KeyPair, flip, image, members, reason_of, repack
+
+FILES = [
+    "CHANGES.md",
+    "LICENSES",
+    "README.md",
+    "SHA256SUMS",
+    "SHA256SUMS.sig",
+    "docker-compose.yml",
+    "example.json",
+    "golden/check.py",
+    "golden/requests.jsonl.gz",
+    "image.tar",
+    "key.pub",
+    "kubernetes.yaml",
+    "model-card.json",
+    "model-card.md",
+    "openapi.json",
+    "provenance.json",
+    "release.json",
+    "sbom.cdx.json",
+    "scan.json",
+    "scan.md",
+    "service.md",
+    "verify.sh",
+]
+LIST = ["SHA256SUMS", "SHA256SUMS.sig"]
+"""What is not in the signed list, as it is the list."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
+
+
+@pytest.fixture(scope="module")
+def other(made: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of a later version with another image, signed with the same key."""
+    place = tmp_path_factory.mktemp("other")
+    return Bundle.make(place, image("2.0"), made.signer, version="4")
+
+
+@pytest.fixture
+def bundle(made: Bundle, tmp_path: Path) -> Bundle:
+    """A copy, which each test changes."""
+    return made.copy(tmp_path)
+
+
+def assert_refused(bundle: Bundle, culprit: str) -> None:
+    assert culprit in reason_of(bundle.verify())
+    with pytest.raises(BundleError, match=re.escape(culprit)):
+        bundle.check()
+
+
+def test_a_bundle_that_nobody_has_touched_is_accepted(bundle: Bundle) -> None:
+    ended = bundle.verify()
+    assert (ended.returncode, ended.stdout.splitlines()[-1], ended.stderr) == (0, "OK", "")
+    bundle.check()
+
+
+def test_the_attacked_files_are_all_that_there_are(made: Bundle) -> None:
+    found = (one for one in made.directory.rglob("*") if one.is_file())
+    assert sorted(one.relative_to(made.directory).as_posix() for one in found) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_bit_of_a_file_is_seen(bundle: Bundle, name: str) -> None:
+    flip(bundle.directory / name)
+    assert_refused(bundle, name.removesuffix(".sig"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_gone_is_missed(bundle: Bundle, name: str) -> None:
+    (bundle.directory / name).unlink()
+    assert_refused(bundle, name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_link_is_no_file_whatever_it_leads_to(bundle: Bundle, tmp_path: Path, name: str) -> None:
+    path = bundle.directory / name
+    path.symlink_to(path.rename(tmp_path / "elsewhere"))
+    assert_refused(bundle, name)
+
+
+@pytest.mark.parametrize("name", ["release.json", *LIST])
+def test_a_directory_or_a_pipe_is_no_file(bundle: Bundle, name: str) -> None:
+    path = bundle.directory / name
+    path.unlink()
+    path.mkdir()
+    assert_refused(bundle, name)
+    path.rmdir()
+    os.mkfifo(path)
+    assert_refused(bundle, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.sh",
+        ".env",
+        "docker-compose.override.yml",
+        "golden/more",
+        *(f"golden/{n}" for n in LIST),
+    ],
+)
+def test_a_file_that_was_added_is_seen(bundle: Bundle, name: str) -> None:
+    (bundle.directory / name).write_text("x")
+    assert_refused(bundle, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "release.json\nxxrelease.json",
+        "release.json\n./image.tar",
+        "image tar",
+        "release.json ",
+        "\\c",
+    ],
+)
+def test_no_name_hides_a_file_that_was_added(bundle: Bundle, name: str) -> None:
+    path = bundle.directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    assert "no file of a release has such a name" in reason_of(bundle.verify())
+    with pytest.raises(BundleError, match="does not belong"):
+        bundle.check()
+
+
+def test_a_name_does_not_speak_to_the_terminal(bundle: Bundle) -> None:
+    (bundle.directory / "x\x1b[1A\x1b[2KOK\r").write_text("x")
+    said = bundle.verify()
+    assert "x?[1A?[2KOK?" in reason_of(said)
+    assert "\x1b" not in said.stderr
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root can read every directory")
+def test_a_directory_that_can_not_be_read_is_refused(bundle: Bundle) -> None:
+    (bundle.directory / "golden").chmod(0o311)
+    assert "can't read" in reason_of(bundle.verify())
+
+
+def test_another_key_is_seen_by_who_knows_the_right_one(bundle: Bundle) -> None:
+    evil = KeyPair()
+    bundle.signed(evil)
+    reason = reason_of(bundle.verify())
+    assert reason.startswith("key.pub is not the key that you named")
+    assert evil.public_key().fingerprint in reason
+    with pytest.raises(BundleError, match="key.pub .* is the key"):
+        bundle.check()
+
+
+def test_without_the_right_key_the_one_that_was_used_is_shown_for_comparison(
+    bundle: Bundle,
+) -> None:
+    evil = KeyPair()
+    bundle.signed(evil)
+    said = bundle.verify_without_key()
+    assert said.returncode == 0
+    fingerprint, comparison, _ = said.stdout.splitlines()[-3:]
+    assert fingerprint.strip() == evil.public_key().fingerprint
+    assert comparison.startswith("Compare it with what your supplier has told you")
+
+
+@pytest.mark.parametrize("key", [b"", b"x", b"-----BEGIN PUBLIC KEY-----\nAAAA\n"])
+def test_what_is_no_key_is_refused(bundle: Bundle, key: bytes) -> None:
+    (bundle.directory / "key.pub").write_bytes(key)
+    assert_refused(bundle, "key.pub")
+    assert "key.pub" in reason_of(bundle.verify_without_key())
+
+
+def test_the_signed_list_of_another_version_is_refused(bundle: Bundle, other: Bundle) -> None:
+    for name in LIST:
+        shutil.copy(other.directory / name, bundle.directory)
+    reason = reason_of(bundle.verify())
+    assert "changed since it was signed" in reason
+    assert "release.json" in reason
+    with pytest.raises(BundleError, match="was changed since it was signed"):
+        bundle.check()
+
+
+def test_another_version_as_a_whole_is_not_the_one_that_was_released(
+    bundle: Bundle, other: Bundle
+) -> None:
+    swapped = Bundle(other.directory, bundle.facts, bundle.signer)
+    with pytest.raises(BundleError, match="release.json .* another release"):
+        swapped.check()
+
+
+@pytest.mark.parametrize("line", ["no digest  release.json", f"{'0' * 64}  a\\b", "\\"])
+def test_a_list_of_something_else_is_refused_though_it_is_signed(bundle: Bundle, line: str) -> None:
+    sums = bundle.directory / "SHA256SUMS"
+    sums.write_text(sums.read_text() + f"{line}\n")
+    (bundle.directory / "SHA256SUMS.sig").write_bytes(bundle.signer.sign_file(sums))
+    assert "SHA256SUMS lists more than files" in reason_of(bundle.verify())
+
+
+def test_another_document_that_the_key_has_signed_is_no_list(bundle: Bundle) -> None:
+    sums = bundle.directory / "SHA256SUMS"
+    sums.write_text(json.dumps({"critical": {"image": {"docker-manifest-digest": "sha256:ab"}}}))
+    (bundle.directory / "SHA256SUMS.sig").write_bytes(bundle.signer.sign_file(sums))
+    assert "SHA256SUMS lists more than files" in reason_of(bundle.verify())
+    with pytest.raises(BundleError, match="does not belong"):
+        bundle.check()
+
+
+@pytest.mark.parametrize("name", ["sbom.cdx.json", "provenance.json"])
+def test_papers_of_another_image_are_refused_though_they_are_signed(
+    bundle: Bundle, other: Bundle, name: str
+) -> None:
+    shutil.copy(other.directory / name, bundle.directory)
+    assert_refused(bundle.signed(), name)
+    assert bundle.facts.image_digest in reason_of(bundle.verify())
+
+
+@pytest.mark.parametrize("name", ["sbom.cdx.json", "provenance.json", "release.json"])
+def test_papers_that_say_nothing_are_refused(bundle: Bundle, name: str) -> None:
+    (bundle.directory / name).write_text("{}")
+    bundle.signed()
+    with pytest.raises(BundleError, match=name):
+        bundle.check()
+    reason_of(bundle.verify())
+
+
+def swap(bundle: Bundle, other: Bundle) -> None:
+    """The whole image of another version."""
+    shutil.copy(other.directory / "image.tar", bundle.directory)
+
+
+def for_docker(bundle: Bundle, other: Bundle) -> None:
+    """Both images, of which Docker finds the other one, under this one's name."""
+    name = bundle.facts.image
+    evil = json.loads(member(other, "manifest.json"))
+    evil[0]["RepoTags"] = [name]
+    both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
+    repack(bundle.directory / "image.tar", both | {"manifest.json": json.dumps(evil).encode()})
+
+
+def for_docker_too(bundle: Bundle, other: Bundle) -> None:
+    """Both images, and Docker loads both."""
+    entries = [
+        *json.loads(member(bundle, "manifest.json")),
+        *json.loads(member(other, "manifest.json")),
+    ]
+    both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
+    content = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()
+    repack(bundle.directory / "image.tar", both | {"manifest.json": content})
+
+
+def for_containerd(bundle: Bundle, other: Bundle) -> None:
+    """Both images, of which whatever reads OCI layouts finds the other one."""
+    both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
+    repack(bundle.directory / "image.tar", both | {"index.json": member(other, "index.json")})
+
+
+def manifest(bundle: Bundle, other: Bundle) -> None:
+    """The manifest of another image under this one's digest."""
+    path = "blobs/sha256/" + bundle.facts.image_digest.removeprefix("sha256:")
+    evil = "blobs/sha256/" + other.facts.image_digest.removeprefix("sha256:")
+    repack(bundle.directory / "image.tar", {path: member(other, evil)})
+
+
+def configuration(bundle: Bundle, other: Bundle) -> None:
+    """The configuration of another image under this one's id."""
+    path = "blobs/sha256/" + bundle.facts.image_id.removeprefix("sha256:")
+    evil = "blobs/sha256/" + other.facts.image_id.removeprefix("sha256:")
+    repack(bundle.directory / "image.tar", {path: member(other, evil)})
+
+
+def member(bundle: Bundle, name: str) -> bytes:
+    content = members(bundle.directory / "image.tar")[name]
+    assert isinstance(content, bytes)
+    return content
+
+
+@pytest.mark.parametrize(
+    "attack", [swap, for_docker, for_docker_too, for_containerd, manifest, configuration]
+)
+def test_another_image_is_refused_though_it_is_signed(
+    bundle: Bundle, other: Bundle, tmp_path: Path, attack: Callable[[Bundle, Bundle], None]
+) -> None:
+    attack(bundle, other)
+    bundle.signed()
+    assert f"image.tar is not the image {bundle.facts.image_digest}" in reason_of(bundle.verify())
+    with pytest.raises(ArchiveError):
+        unpack_image(bundle.directory, tmp_path / "unpacked", bundle.facts)
+
+
+def test_a_release_that_claims_another_id_is_refused(bundle: Bundle, other: Bundle) -> None:
+    path = bundle.directory / "release.json"
+    path.write_text(path.read_text().replace(bundle.facts.image_id, other.facts.image_id))
+    both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
+    repack(bundle.directory / "image.tar", both)
+    assert "is not the image" in reason_of(bundle.signed().verify())

@@ -1,0 +1,162 @@
+"""verify.sh in the hands of a customer: its options, the shells that run it, odd surroundings."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bundle_cases import KEPT, Bundle, KeyPair, image, reason_of, run_script
+
+SHELLS = ["sh", "bash", "bash --posix", "dash", "busybox sh"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
+
+
+@pytest.fixture
+def bundle(made: Bundle, tmp_path: Path) -> Bundle:
+    return made.copy(tmp_path)
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """A directory of busybox's tools, and openssl, which it has not."""
+    if not (busybox := shutil.which("busybox")):
+        pytest.skip("busybox is not here")
+    place = tmp_path / "tools"
+    place.mkdir()
+    subprocess.run([busybox, "--install", "-s", place], check=True)
+    (place / "openssl").unlink(missing_ok=True)
+    (place / "openssl").symlink_to(str(shutil.which("openssl")))
+    return place
+
+
+def test_its_own_copy_checks_the_directory_that_it_lies_in(made: Bundle, tmp_path: Path) -> None:
+    options = ("--key", made.fingerprint)
+    for script, place in {
+        "./verify.sh": made.directory,
+        "verify.sh": made.directory,
+        "golden/../verify.sh": made.directory,
+        str(made.directory / "verify.sh"): tmp_path,
+    }.items():
+        ended = run_script(script, *options, cwd=place)
+        assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "OK"), script
+
+
+def test_a_kept_copy_checks_the_directory_that_it_is_told(made: Bundle, tmp_path: Path) -> None:
+    kept = shutil.copy(KEPT, tmp_path)
+    assert run_script(kept, made.directory.name, cwd=made.directory.parent).returncode == 0
+    assert reason_of(run_script(kept)) == "SHA256SUMS is missing\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_accepts_and_refuses(bundle: Bundle, shell: str) -> None:
+    if not shutil.which(shell.split()[0]):
+        pytest.skip(f"{shell} is not here")
+    assert bundle.verify(shell=shell).returncode == 0
+    (bundle.directory / "added").touch()
+    assert "added" in reason_of(bundle.verify(shell=shell))
+    (bundle.directory / "added").unlink()
+    (bundle.directory / "service.md").write_text("x")
+    assert "service.md" in reason_of(bundle.verify(shell=shell))
+
+
+def test_the_tools_of_a_small_system_will_do(bundle: Bundle, tools: Path) -> None:
+    alone = {"PATH": str(tools)}
+    assert bundle.verify(shell=f"{tools}/sh", env=alone).returncode == 0
+    (bundle.directory / "service.md").write_text("x")
+    assert "service.md" in reason_of(bundle.verify(shell=f"{tools}/sh", env=alone))
+
+
+@pytest.mark.parametrize("name", ["with spaces  in it", "-rf", "$(touch x)", "a\nb", "*", "ä"])
+def test_a_directory_may_have_any_name(made: Bundle, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    shutil.copytree(made.directory, place)
+    own = run_script(place / "verify.sh", "--key", made.fingerprint, cwd=tmp_path)
+    told = run_script(KEPT, "--key", made.fingerprint, f"./{name}", cwd=tmp_path)
+    assert (own.returncode, told.returncode) == (0, 0), own.stderr + told.stderr
+    assert [*tmp_path.iterdir()] == [place]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--key"],
+        ["--key", ""],
+        ["--key="],
+        ["--kez", "x"],
+        ["-"],
+        ["--"],
+        ["--golden=yes"],
+        [""],
+        ["one", "two"],
+    ],
+)
+def test_a_wrong_option_checks_nothing_and_shows_the_right_ones(
+    made: Bundle, options: list[str]
+) -> None:
+    for place, script in [(made.directory, "verify.sh"), (made.directory.parent, KEPT)]:
+        ended = run_script(script, *options, cwd=place)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith("usage: verify.sh [--key FINGERPRINT]")
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"key": "x", "golden": "true", "tools": "none", "directory": "/", "container": "x"},
+        {"IFS": "5abc/."},
+        {"CDPATH": "/usr:/"},
+        {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de"},
+        {"TAR_OPTIONS": "--exclude=*"},
+        {"POSIXLY_CORRECT": "1"},
+        {"ENV": "/dev/null", "fingerprint": "x", "listed": "x", "found": "x", "loaded": "x"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_surroundings_change_nothing(made: Bundle, surroundings: dict[str, str]) -> None:
+    ended = made.verify(env={**os.environ, **surroundings})
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "OK"), ended.stderr
+    assert made.fingerprint in ended.stdout
+
+
+@pytest.mark.parametrize("path", [".:{}", "{}:", "{}::/bin", ":{}", "{}:bin", "{}:golden/."])
+def test_tools_are_not_taken_from_the_release(bundle: Bundle, path: str) -> None:
+    path = path.format(os.environ["PATH"])
+    assert reason_of(bundle.verify(env={"PATH": path})).startswith("PATH has relative directories")
+
+
+@pytest.mark.parametrize("tool", ["openssl", "tar"])
+def test_a_tool_that_is_not_here_is_named(bundle: Bundle, tools: Path, tool: str) -> None:
+    (tools / tool).unlink()
+    ended = bundle.verify(shell=f"{tools}/sh", env={"PATH": str(tools)})
+    assert reason_of(ended) == f"there is no {tool} to check the release with\n"
+
+
+def test_golden_requests_need_docker(bundle: Bundle, tools: Path) -> None:
+    ended = bundle.verify("--golden", shell=f"{tools}/sh", env={"PATH": str(tools)})
+    assert reason_of(ended) == "there is no docker to check the release with\n"
+
+
+@pytest.mark.parametrize(
+    "contact", ['"', '",\n  "image": "evil:latest', '\\", "image_id": "x', "a'b$(touch x)`id`"]
+)
+def test_no_text_of_the_release_passes_for_another_fact(bundle: Bundle, contact: str) -> None:
+    path = bundle.directory / "release.json"
+    told = json.loads(path.read_text()) | {"support_contact": contact}
+    path.write_text(json.dumps(told, indent=2, sort_keys=True))
+    ended = bundle.signed().verify()
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"oven v3, image {bundle.facts.image_digest}\n")
+
+
+def test_a_development_key_is_called_one(bundle: Bundle) -> None:
+    assert "DEVELOPMENT" not in bundle.verify().stdout
+    path = bundle.directory / "release.json"
+    path.write_text(path.read_text().replace('key": false', 'key": true'))
+    assert "a DEVELOPMENT key: it proves nothing" in bundle.signed().verify().stdout
