@@ -68,9 +68,9 @@ class Bundler:
             EngineError: The engine does not have the image, or is out of reach.
             StateError: No space, or no permission; nothing that looks finished is left.
         """
+        image = files.require_proved_image()
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
-        image = files.require_proved_image()
         if (found := files.find_bundle()) and _is_of(found, image.id, fingerprint):
             _log.info("%s is there already", found.file)
             return found

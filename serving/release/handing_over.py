@@ -22,7 +22,7 @@ def bundle(context: dg.AssetExecutionContext, registry: ModelRegistry, release: 
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    record = Bundler(registry, release, context.run_id).bundle(version, files)
+    record = Bundler(registry, release, context.run.run_id).bundle(version, files)
     archive = files.archive(record)
     return dg.MaterializeResult(
         metadata={
@@ -96,7 +96,7 @@ def rollback(
     from serving.release.rollback import Rollback
 
     version = version_of(context, registry)
-    going = Rollback(registry, release, config.who, config.reason, context.run_id)
+    going = Rollback(registry, release, config.who, config.reason, context.run.run_id)
     report, outcome = going.to(version, files_of(version, release))
     return _delivered(outcome, proved=report.requests)
 
