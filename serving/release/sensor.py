@@ -84,7 +84,7 @@ def _is_undelivered(instance: dg.DagsterInstance, key: str, live: Production) ->
         for one in live.promotions
         if one.rollback and one.version == live.version
     ]
-    return pushed > 0 and max(delivered) < max(pushed, *returns)
+    return pushed > 0 and max(delivered) < max([pushed, *returns])
 
 
 def _last(instance: dg.DagsterInstance, asset: str, key: str) -> float:

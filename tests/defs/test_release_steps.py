@@ -4,17 +4,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from mlflow import MlflowClient
 
 from ml_assets.resources.registry import ModelRegistry
-from serving.golden import GOLDEN_FILE, GoldenRequest, write_golden
 from serving.release.definitions import STEPS
 from serving.release.handing_over import rollback
 from serving.release.partitions import PartitionError, partition_key, read_partition_key
 from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
-from serving.runtime.files import sha256
-from tests.registry_cases import Shelf
+from tests.registry_cases import Shelf, keep_golden
 
 IMAGE = ImageRecord(name="oven:v2", id="sha256:1")
 PROOF = ProofRecord(image_id="sha256:1", requests=500, largest_difference=0.0)
@@ -56,18 +53,6 @@ def _refusal(
                 resources={"registry": registry, "release": settings},
             )
     return caught.value
-
-
-def _keep_golden(shelf: Shelf, directory: Path, *, requests: int) -> None:
-    """Gives version 2 golden requests, as its evaluation does."""
-    client = MlflowClient(shelf.registry.tracking_uri)
-    experiment = client.create_experiment("oven", artifact_location=directory.as_uri())
-    run_id = client.create_run(experiment).info.run_id
-    path = directory / GOLDEN_FILE
-    write_golden([GoldenRequest(data={"a": [1]}, predictions=[1.0])] * requests, path)
-    client.log_artifact(run_id, str(path))
-    uri = f"runs:/{run_id}/{GOLDEN_FILE}"
-    shelf.registry.record_golden(shelf.version(2), uri=uri, digest=sha256(path.read_bytes()))
 
 
 class TestBundle:
@@ -115,7 +100,7 @@ class TestParity:
     ) -> dg.Failure:
         files.write_image(IMAGE)
         files.write_proof(PROOF, documents=DOCUMENTS)
-        _keep_golden(shelf, tmp_path, requests=499)
+        keep_golden(shelf, 2, tmp_path, requests=499)
         return _refusal("parity", shelf.registry, settings)
 
     @pytest.mark.usefixtures("refusal")
@@ -144,7 +129,7 @@ class TestParity:
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles, tmp_path: Path
     ) -> None:
         files.write_image(IMAGE)
-        _keep_golden(shelf, tmp_path, requests=499)
+        keep_golden(shelf, 2, tmp_path, requests=499)
         shelf.registry.record_release(shelf.version(2), image="r/oven:v2", digest="sha256:3")
         said = str(_refusal("parity", shelf.registry, settings).description)
         assert said.endswith("oven v2 stays, as it was released before as sha256:3.")
