@@ -15,6 +15,16 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
+ELSEWHERE = (
+    "MLFLOW_TRACKING_URI",
+    "RELEASE_PROFILE",
+    "SIGNING_KEY",
+    "SIGNING_HOME",
+    "CUSTOMERS_FILE",
+    "DELIVERY_HOME",
+    "SCAN_HOME",
+)
+"""Settings of the shell, or of an .env that make has read, which would lead out of the test."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,7 +48,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ML_ASSETS_HOME", str(tmp_path / "var"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "var" / "dagster"))
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "var" / "bentoml"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ELSEWHERE:
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "var" / "dagster").mkdir(parents=True)
     return tmp_path / "var"
 

@@ -3,9 +3,14 @@
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mlflow import MlflowClient
 
 from ml_assets.resources.registry import Alias, ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
+from serving.golden import GOLDEN_FILE, GoldenRequest, write_golden
+from serving.runtime.files import sha256
 
 START = datetime(2026, 1, 2, 3, 4, 5, 123456, UTC)
 
@@ -46,6 +51,14 @@ class Shelf:
             record = self.record(number, before=before)
             self.registry.promote(self.version(number), previous=before, record=record)
 
+    def roll_back(self, number: int, *, when: datetime | None = None) -> None:
+        """Takes production back to a version."""
+        before = self.live
+        record = json.loads(self.record(number, before=before)) | {"rollback": True}
+        if when is not None:
+            record["when"] = when.isoformat()
+        self.registry.promote(self.version(number), previous=before, record=json.dumps(record))
+
     def promote_half(self, number: int) -> None:
         """Promotes a version, but for the move of the alias."""
         before = self.live
@@ -55,3 +68,19 @@ class Shelf:
     def hand_move(self, number: int | None) -> None:
         """Moves the alias, or deletes it, without a record."""
         self.registry._point(self.name, "production", number)
+
+
+def keep_golden(
+    shelf: Shelf, number: int, directory: Path, *, requests: int, evaluation: str = "{}"
+) -> None:
+    """Gives a version golden requests and the record of an evaluation, as its evaluation does."""
+    client = MlflowClient(shelf.registry.tracking_uri)
+    experiment = client.create_experiment(shelf.name, artifact_location=directory.as_uri())
+    run_id = client.create_run(experiment).info.run_id
+    path = directory / GOLDEN_FILE
+    write_golden([GoldenRequest(data={"a": [1]}, predictions=[1.0])] * requests, path)
+    client.log_artifact(run_id, str(path))
+    client.log_text(run_id, evaluation, "evaluation.json")
+    uri = f"runs:/{run_id}/{GOLDEN_FILE}"
+    digest = sha256(path.read_bytes())
+    shelf.registry.record_golden(shelf.version(number), uri=uri, digest=digest)

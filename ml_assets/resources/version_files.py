@@ -113,9 +113,16 @@ class VersionFiles(MlflowAccess):
 
         Raises:
             RegistryError: There is none, or it can't be fetched.
+            ModelFileError: It is damaged.
         """
         run = _golden_uri(version).rpartition("/")[0]
-        record: Mapping[str, Any] = json.loads(self._read(f"{run}/{EVALUATION}"))
+        try:
+            record: Mapping[str, Any] = json.loads(self._read(f"{run}/{EVALUATION}"))
+        except ValueError as error:
+            raise ModelFileError(
+                f"{run}/{EVALUATION} of {version.label} is damaged; restore it, or run "
+                f"{version.name}_evaluate again"
+            ) from error
         return record
 
     def _read(self, uri: str) -> bytes:

@@ -71,9 +71,9 @@ class Bundler:
             EngineError: The engine does not have the image, or is out of reach.
             StateError: No space, or no permission; nothing that looks finished is left.
         """
+        image = files.require_proved_image()
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
-        image = files.require_proved_image()
         with files.workplace() as place:
             if found := _sound_one(files, image.id, fingerprint, scratch=place):
                 return found

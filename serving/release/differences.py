@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from itertools import zip_longest
 from typing import Any, TypeGuard
 
@@ -142,6 +142,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit status: 0, or 1 if an answer differs.
+
+    Raises:
+        SystemExit: With a sentence and status 1: the service does not answer, or not with JSON.
     """
     name, version = arguments
     lines = gzip.decompress(sys.stdin.buffer.read()).splitlines()
@@ -160,12 +163,20 @@ def main(arguments: Sequence[str]) -> int:
 def _asked(golden: Iterable[dict[str, Any]], *, model: Mapping[str, str]) -> Iterator[Compared]:
     connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8000), timeout=60)
     for number, one in enumerate(golden):
-        request = json.dumps({"data": one["data"]})
-        connection.request("POST", "/predict", request, {"Content-Type": "application/json"})
-        got = json.loads(connection.getresponse().read(), parse_int=float)
+        try:
+            got = _reply(connection, {"data": one["data"]})
+        except (OSError, HTTPException, ValueError) as error:
+            sys.exit(f"request {number} is not answered with JSON: {error!r}")
         parts = ("predictions", "probabilities")
         answer = {part: one[part] for part in parts if one[part] is not None}
         yield from compare(Place(number), {"model": model, **answer}, got)
+
+
+def _reply(connection: HTTPConnection, request: Mapping[str, Any]) -> object:
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/predict", json.dumps(request), headers)
+    reply: object = json.loads(connection.getresponse().read(), parse_int=float)
+    return reply
 
 
 if __name__ == "__main__":

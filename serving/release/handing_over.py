@@ -26,7 +26,7 @@ def bundle(context: dg.AssetExecutionContext, registry: ModelRegistry, release: 
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    bundler = Bundler(registry, release, context.run_id, _beginning(context))
+    bundler = Bundler(registry, release, context.run.run_id, _beginning(context))
     record = bundler.bundle(version, files)
     archive = files.archive(record)
     return dg.MaterializeResult(
@@ -124,7 +124,7 @@ def rollback(
     from serving.release.rollback import Rollback
 
     version = version_of(context, registry)
-    going = Rollback(registry, release, config.who, config.reason, context.run_id)
+    going = Rollback(registry, release, config.who, config.reason, context.run.run_id)
     report, outcome = going.to(version, files_of(version, release))
     return _delivered(outcome, proved=report.requests)
 

@@ -64,11 +64,11 @@ def undelivered(
 ) -> dg.SensorResult | dg.SkipReason:
     """Asks again, once an hour, for deliveries of what is in production that have failed."""
     try:
-        live = registry.models()
+        models = look(registry)
     except MLAssetsError as error:
         return dg.SkipReason(f"{error}. The next look finds what is missed now")
-    keys = [partition_key(model, number) for model, number in live.items() if number]
-    waiting = [key for key in keys if _is_undelivered(context.instance, key)]
+    live = {partition_key(one.model, one.version): one for one in models if one.version is not None}
+    waiting = [key for key, one in live.items() if _is_undelivered(context.instance, key, one)]
     hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=f"{key}:{hour}", partition_key=key) for key in waiting],
@@ -76,14 +76,19 @@ def undelivered(
     )
 
 
-def _is_undelivered(instance: dg.DagsterInstance, key: str) -> bool:
-    """Whether a version was pushed, and its delivery was not finished since then."""
-    pushed, delivered = (_last(instance, asset, key) for asset in ("push", "delivery"))
-    return pushed is not None and (delivered is None or delivered < pushed)
+def _is_undelivered(instance: dg.DagsterInstance, key: str, live: Production) -> bool:
+    """Whether a version was pushed or came back, and its delivery was not finished since then."""
+    pushed, *delivered = (_last(instance, asset, key) for asset in ("push", "delivery", "rollback"))
+    returns = [
+        one.when.timestamp()
+        for one in live.promotions
+        if one.rollback and one.version == live.version
+    ]
+    return pushed > 0 and max(delivered) < max([pushed, *returns])
 
 
-def _last(instance: dg.DagsterInstance, asset: str, key: str) -> float | None:
-    """When an asset was last materialised for a partition."""
+def _last(instance: dg.DagsterInstance, asset: str, key: str) -> float:
+    """When an asset was last materialised for a partition, in seconds since 1970; 0 for never."""
     wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[key])
     records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0].timestamp if records else None
+    return records[0].timestamp if records else 0.0

@@ -72,4 +72,4 @@ def files_of(version: RegisteredVersion, release: ReleaseSettings) -> ReleaseFil
 
 def who(context: dg.AssetExecutionContext) -> str:
     """How the ledger calls a run."""
-    return f"run {context.run_id[:8]}"
+    return f"run {context.run.run_id[:8]}"

@@ -72,9 +72,15 @@ def _attributes() -> dict[str, object]:
     return attributes
 
 
+def _line_of(what: str, text: str) -> int:
+    """Number of the first line that holds something, from 1."""
+    return next(number for number, line in enumerate(text.splitlines(), 1) if what in line)
+
+
 def test_a_wrong_value_is_reported_with_file_line_and_allowed_values(tmp_path: Path) -> None:
     said = _check_yaml(tmp_path, _attributes() | {"task": "classify"})
-    assert "project/defs/model/defs.yaml:8" in said
+    written = (tmp_path / "project" / "defs" / "model" / "defs.yaml").read_text()
+    assert f"project/defs/model/defs.yaml:{_line_of('task: ', written)}" in said
     assert "'classify' is not one of ['forecast', 'regression', 'classification']" in said
 
 
@@ -110,7 +116,8 @@ def test_a_run_names_the_mistake_in_a_yaml_file_in_a_few_lines(tmp_path: Path) -
         check=False,
     )
     assert done.returncode == 1
-    assert "iris/defs.yaml:8" in done.stderr.replace("\n", "")
+    place = f"iris/defs.yaml:{_line_of('task: ', wrong.read_text())}"
+    assert place in done.stderr.replace("\n", "")
     assert "'forecast', 'regression' or 'classification'" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 

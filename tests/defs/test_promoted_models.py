@@ -139,6 +139,17 @@ def test_a_move_by_hand_is_a_run(daemon: Daemon, shelf: Shelf) -> None:
     assert [*daemon.tick().runs] == ["oven:v1:20260102T030406.123456Z+1"]
 
 
+def test_a_rollback_asks_for_no_run_and_a_move_by_hand_after_it_does(
+    daemon: Daemon, shelf: Shelf
+) -> None:
+    shelf.promote(1, 2)
+    daemon.tick()
+    shelf.roll_back(1)
+    assert daemon.tick().runs == {}
+    shelf.hand_move(3)
+    assert daemon.tick().partitions == ["oven:v3"]
+
+
 def test_two_at_once_ask_for_the_same_runs(daemon: Daemon, shelf: Shelf) -> None:
     shelf.promote(1)
     daemon.tick()

@@ -1,4 +1,4 @@
-"""The code location `release`: its graph, its job and its sensor."""
+"""The code location `release`: its graph, its jobs and its sensors."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +13,13 @@ STEPS = {
     "bento": [],
     "service_image": ["bento"],
     "parity": ["service_image"],
-    "push": ["parity"],
+    "bundle": ["parity"],
+    "push": ["bundle"],
+    "delivery": ["push"],
 }
-"""The assets and what each comes after: nothing is pushed before its proof."""
+"""The steps of a release and what each comes after: nothing is signed before its proof, pushed
+before it is signed, or delivered before it is pushed."""
+JOBS = {"release": {*STEPS}, "deliver": {"delivery"}, "roll_back": {"rollback"}}
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def test_each_step_comes_after_the_one_before(release: dg.Definitions) -> None:
         key.to_user_string(): [parent.to_user_string() for parent in graph.get(key).parent_keys]
         for key in graph.materializable_asset_keys
     }
-    assert found == STEPS
+    assert found == STEPS | {"rollback": []}
 
 
 def test_all_steps_share_group_and_partitions(release: dg.Definitions) -> None:
@@ -41,23 +45,38 @@ def test_all_steps_share_group_and_partitions(release: dg.Definitions) -> None:
     }
 
 
-def test_the_job_runs_all_steps_in_one_process(release: dg.Definitions) -> None:
-    job = release.resolve_job_def("release")
-    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {*STEPS}
+def test_all_of_it_loads_as_one_repository(release: dg.Definitions) -> None:
+    jobs = {job.name for job in release.get_repository_def().get_all_jobs()}
+    assert jobs - {"__ASSET_JOB"} == {*JOBS}
+
+
+@pytest.mark.parametrize(("name", "steps"), JOBS.items())
+def test_a_job_runs_its_steps_in_one_process(
+    name: str, steps: set[str], release: dg.Definitions
+) -> None:
+    job = release.resolve_job_def(name)
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == steps
     assert job.executor_def.name == "in_process"
 
 
-def test_runs_of_one_version_share_a_tag_however_they_are_launched(release: dg.Definitions) -> None:
-    job = release.resolve_job_def("release")
+@pytest.mark.parametrize("name", JOBS)
+def test_runs_on_one_version_share_a_tag_however_they_are_launched(
+    name: str, release: dg.Definitions
+) -> None:
+    job = release.resolve_job_def(name)
     tags = job.get_tags_for_partition_key("oven:v3", selected_asset_keys=None)
     assert tags["release"] == "oven:v3"
 
 
-def test_the_sensor_runs_by_itself_every_five_seconds(release: dg.Definitions) -> None:
-    (sensor,) = release.sensors or []
-    assert isinstance(sensor, dg.SensorDefinition)
+@pytest.mark.parametrize(
+    ("name", "job", "seconds"), [("promoted_models", "release", 5), ("undelivered", "deliver", 300)]
+)
+def test_a_sensor_runs_by_itself(
+    name: str, job: str, seconds: int, release: dg.Definitions
+) -> None:
+    sensor = release.get_repository_def().get_sensor_def(name)
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert (sensor.minimum_interval_seconds, sensor.job_name) == (5, "release")
+    assert (sensor.minimum_interval_seconds, sensor.job_name) == (seconds, job)
 
 
 class TestSettings:

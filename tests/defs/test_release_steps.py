@@ -4,19 +4,19 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from mlflow import MlflowClient
 
 from ml_assets.resources.registry import ModelRegistry
-from serving.golden import GOLDEN_FILE, GoldenRequest, write_golden
 from serving.release.definitions import STEPS
+from serving.release.handing_over import rollback
 from serving.release.partitions import PartitionError, partition_key, read_partition_key
 from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
-from serving.runtime.files import sha256
-from tests.registry_cases import Shelf
+from tests.registry_cases import Shelf, keep_golden
 
 IMAGE = ImageRecord(name="oven:v2", id="sha256:1")
 PROOF = ProofRecord(image_id="sha256:1", requests=500, largest_difference=0.0)
+DOCUMENTS = {"openapi.json": b"{}"}
+ASKED = {"ops": {"rollback": {"config": {"who": "anna@host"}}}}
 
 
 @pytest.fixture
@@ -45,44 +45,50 @@ def _refusal(
         instance.add_dynamic_partitions("model_versions", [partition])
         with pytest.raises(dg.Failure) as caught:
             dg.materialize(
-                [*STEPS],
+                [*STEPS, rollback],
                 selection=[step],
                 partition_key=partition,
+                run_config=ASKED if step == "rollback" else {},
                 instance=instance,
                 resources={"registry": registry, "release": settings},
             )
     return caught.value
 
 
-def _keep_golden(shelf: Shelf, directory: Path, *, requests: int) -> None:
-    """Gives version 2 golden requests, as its evaluation does."""
-    client = MlflowClient(shelf.registry.tracking_uri)
-    experiment = client.create_experiment("oven", artifact_location=directory.as_uri())
-    run_id = client.create_run(experiment).info.run_id
-    path = directory / GOLDEN_FILE
-    write_golden([GoldenRequest(data={"a": [1]}, predictions=[1.0])] * requests, path)
-    client.log_artifact(run_id, str(path))
-    uri = f"runs:/{run_id}/{GOLDEN_FILE}"
-    shelf.registry.record_golden(shelf.version(2), uri=uri, digest=sha256(path.read_bytes()))
-
-
-class TestPush:
-    """Only an image that was proved is pushed."""
+class TestBundle:
+    """Only an image that was proved is bundled."""
 
     def test_an_image_without_a_proof_is_refused(
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
     ) -> None:
         files.write_image(IMAGE)
-        said = str(_refusal("push", shelf.registry, settings).description)
+        said = str(_refusal("bundle", shelf.registry, settings).description)
         assert said.endswith("proof.json yet; materialise the asset parity first")
 
     def test_another_image_than_the_one_that_was_proved_is_refused(
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
     ) -> None:
         files.write_image(IMAGE)
-        files.write_proof(ProofRecord(image_id="sha256:2", requests=500, largest_difference=0.0))
-        said = str(_refusal("push", shelf.registry, settings).description)
+        files.write_proof(PROOF.model_copy(update={"image_id": "sha256:2"}), documents=DOCUMENTS)
+        said = str(_refusal("bundle", shelf.registry, settings).description)
         assert said.startswith("oven:v2 is the image sha256:1, but sha256:2 was proved")
+
+
+def test_an_image_without_a_key_to_sign_is_refused(
+    shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+) -> None:
+    files.write_image(IMAGE)
+    files.write_proof(PROOF, documents=DOCUMENTS)
+    said = str(_refusal("bundle", shelf.registry, settings).description)
+    assert said.startswith("no key is configured to sign releases with; set SIGNING_KEY in .env")
+
+
+@pytest.mark.parametrize("step", ["push", "delivery", "rollback"])
+def test_a_version_without_a_bundle_is_refused(
+    step: str, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
+) -> None:
+    said = str(_refusal(step, shelf.registry, settings).description)
+    assert said.endswith("bundle.json yet; materialise the asset bundle first")
 
 
 class TestParity:
@@ -93,8 +99,8 @@ class TestParity:
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles, tmp_path: Path
     ) -> dg.Failure:
         files.write_image(IMAGE)
-        files.write_proof(PROOF)
-        _keep_golden(shelf, tmp_path, requests=499)
+        files.write_proof(PROOF, documents=DOCUMENTS)
+        keep_golden(shelf, 2, tmp_path, requests=499)
         return _refusal("parity", shelf.registry, settings)
 
     @pytest.mark.usefixtures("refusal")
@@ -116,14 +122,14 @@ class TestParity:
     def test_an_earlier_proof_is_void(
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles
     ) -> None:
-        said = str(_refusal("push", shelf.registry, settings).description)
+        said = str(_refusal("bundle", shelf.registry, settings).description)
         assert "proof.json yet" in said
 
     def test_a_version_that_was_released_before_stays_in_production(
         self, shelf: Shelf, settings: ReleaseSettings, files: ReleaseFiles, tmp_path: Path
     ) -> None:
         files.write_image(IMAGE)
-        _keep_golden(shelf, tmp_path, requests=499)
+        keep_golden(shelf, 2, tmp_path, requests=499)
         shelf.registry.record_release(shelf.version(2), image="r/oven:v2", digest="sha256:3")
         said = str(_refusal("parity", shelf.registry, settings).description)
         assert said.endswith("oven v2 stays, as it was released before as sha256:3.")

@@ -24,11 +24,11 @@ class Alias:
     reached: list[int] = field(default_factory=list)
     _seconds: int = 0
 
-    def promote(self, version: int, *, moves: bool = True) -> None:
+    def promote(self, version: int, *, moves: bool = True, rollback: bool = False) -> None:
         """Writes a record, and then moves the alias unless the promotion is stopped there."""
         self._seconds += 1
         when = START + timedelta(seconds=self._seconds)
-        record = AliasChange(version, when, self.model.version)
+        record = AliasChange(version, when, self.model.version, rollback=rollback)
         self.model = replace(self.model, promotions=[*self.model.promotions, record])
         if moves:
             self.move(version)
@@ -94,6 +94,52 @@ class TestPromotions:
         alias.promote(2)
         alias.tick()
         assert alias.released == [1, 2]
+
+
+class TestRollbacks:
+    """A version that came back was released before; whoever takes it back delivers it too."""
+
+    def test_one_is_no_change(self) -> None:
+        alias = _promoted(1, 2)
+        alias.tick()
+        alias.promote(1, rollback=True)
+        assert alias.tick() == []
+
+    def test_a_promotion_on_either_side_of_it_is_a_change(self) -> None:
+        alias = _promoted(1, 2)
+        alias.promote(1, rollback=True)
+        alias.promote(3)
+        alias.tick()
+        assert alias.released == [1, 2, 3]
+
+    def test_a_move_by_hand_after_it_is_a_change(self) -> None:
+        alias = _promoted(1, 2)
+        alias.promote(1, rollback=True)
+        alias.tick()
+        alias.move(3)
+        assert [change.version for change in alias.tick()] == [3]
+
+    def test_the_same_version_by_hand_later_is_a_change(self) -> None:
+        alias = _promoted(1, 2)
+        alias.promote(1, rollback=True)
+        alias.tick()
+        for version in (2, 1):
+            alias.move(version)
+            alias.tick()
+        assert alias.released[2:] == [2, 1]
+
+    def test_one_that_was_stopped_half_way_hides_no_promotion(self) -> None:
+        alias = _promoted(1, 2)
+        alias.promote(1, moves=False, rollback=True)
+        alias.promote(3)
+        alias.tick()
+        assert alias.released == [1, 2, 3]
+
+    def test_it_is_one_of_its_own_model_alone(self) -> None:
+        alias = _promoted(1)
+        other = Production("fan", 1, [replace(alias.model.promotions[0], rollback=True)])
+        changes, _ = new_changes(Cursor(), [alias.model, other])
+        assert [change.model for change in changes] == ["oven"]
 
 
 class TestMovesByHand:

@@ -30,7 +30,7 @@ def test_the_ledger_is_shown_entry_by_entry(ledger: Ledger, capsys: Output) -> N
     rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[3:-1]]
     assert [row[0] for row in rows] == list("12345678")
     for row, said in {
-        0: "03:04   promotion   iris v1   anna@host   the first one; data 2836a57b3d5a: - accuracy",
+        0: "03:04   promotion   iris v1   anna@host   the first one; data 2836a57b3d5a",
         1: "as iris-v1.tar, 50 golden requests proved, signed with a key for development",
         2: "to acme: registry.example.org/acme/iris:v1",
         7: "rollback    iris v1   anna@host   back from v2: wrong on Mondays; Müller hat",
@@ -57,7 +57,7 @@ def test_the_ledger_as_json_holds_every_field_and_the_chain(ledger: Ledger, caps
 def test_a_valid_ledger_is_told_with_its_last_hash(ledger: Ledger, capsys: Output) -> None:
     last = ledger.read()[-1].hash
     assert main(["ledger", "--verify"]) == 0
-    held = f"the ledger is as it was written: 8 entries, the last with the hash {last}\n"
+    held = f"the ledger is as it was written: 8 entries, the last is 8:{last}\n"
     assert capsys.readouterr().out == held
     assert main(["ledger", "--verify", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"entries": 8, "hash": last, "notes": []}

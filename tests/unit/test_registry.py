@@ -53,6 +53,16 @@ class TestPromotions:
             _change(2, 2, 1),
         ]
 
+    def test_a_rollback_is_told_as_one(self, shelf: Shelf) -> None:
+        shelf.promote(1, 2)
+        shelf.roll_back(1)
+        found = shelf.registry.promotions(shelf.name)
+        assert [(one.version, one.rollback) for one in found] == [
+            (1, False),
+            (2, False),
+            (1, True),
+        ]
+
     def test_those_of_another_model_are_not_among_them(self, shelf: Shelf) -> None:
         Shelf(shelf.registry, "fan").promote(1)
         assert shelf.registry.promotions(shelf.name) == []

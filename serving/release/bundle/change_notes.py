@@ -1,6 +1,7 @@
 """CHANGES: what is different from the release before."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -91,4 +92,4 @@ def _packages(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"

@@ -4,6 +4,8 @@ The sections are those of Mitchell et al., Model Cards for Model Reporting, 2019
 as far as anything is known for them.
 """
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +41,7 @@ def card_json(
         "git_commit": facts.git_commit,
         "registered": facts.registered.isoformat(),
         "released": facts.released.isoformat(),
-        "evaluation": measured.model_dump(mode="json"),
+        "evaluation": json.loads(measured.model_dump_json()),
     }
 
 
@@ -152,11 +154,14 @@ def _share(row: Sequence[int], position: int) -> float | None:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
+    yield _row(header)
     yield f"|---|{'---:|' * (len(header) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    yield from map(_row, rows)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"

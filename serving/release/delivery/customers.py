@@ -80,7 +80,7 @@ class Customer(FrozenModel):
             raise SpecError("a tag holds {digest12}, so that no other image ever gets it")
         try:
             example = tag.format(version="1", digest12="0" * 12, model="model")
-        except (KeyError, IndexError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise SpecError("a tag may hold {model}, {version} and {digest12}") from error
         if not TAG_FORM.fullmatch(example):
             raise SpecError("a tag is of letters, digits, dots, dashes and underscores")
@@ -122,7 +122,7 @@ def read_customers(path: Path) -> Sequence[Customer]:
         CustomersError: The file is wrong; the message names the place.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
         return Customers.model_validate(content or {}).customers
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CustomersError(f"{path} can't be read: {error}") from error
