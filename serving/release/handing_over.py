@@ -86,7 +86,7 @@ def delivery(
 
 def _beginning(context: dg.AssetExecutionContext) -> datetime:
     """When a run began; now, if nobody has noted it."""
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     noted = record.start_time if record else None
     return datetime.now(UTC) if noted is None else datetime.fromtimestamp(noted, UTC)
 

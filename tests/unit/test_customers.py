@@ -33,8 +33,15 @@ def _mistake(path: Path, *customers: dict[str, Any]) -> str:
     return said.removeprefix(f"{path} is wrong: ")
 
 
-def test_the_shipped_file_is_right() -> None:
-    assert read_customers(ROOT / "customers.yaml")
+def test_the_shipped_file_names_nobody() -> None:
+    assert [*read_customers(ROOT / "customers.yaml")] == []
+
+
+def test_the_example_in_the_shipped_file_is_right(path: Path) -> None:
+    shipped = (ROOT / "customers.yaml").read_text(encoding="utf-8")
+    example = shipped[shipped.index("# customers:") : shipped.index("\ncustomers:")]
+    path.write_text(example.replace("# ", "", 1).replace("\n# ", "\n"), encoding="utf-8")
+    assert [one.name for one in read_customers(path)] == ["acme", "byte-works"]
 
 
 def test_customers_are_read_in_their_order(path: Path) -> None:
