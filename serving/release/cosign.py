@@ -36,6 +36,7 @@ class _Reason(NamedTuple):
 _REASONS = (
     _Reason(
         r"no signatures found|no matching signatures|no matching attestations|invalid signature"
+        r"|none of the attestations matched"
         r"|failed to verify signature",
         "it has no such signature of this key",
         UnsignedError,

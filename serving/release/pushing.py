@@ -10,15 +10,16 @@ from serving.release.bundle.checking import check_bundle
 from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.layers import ArchiveError
 from serving.release.bundle.oci import read_layout
-from serving.release.bundle.provenance import predicate_of
+from serving.release.bundle.provenance import PREDICATE_TYPE, predicate_of
 from serving.release.cosign import UnsignedError
-from serving.release.records import BundleRecord, ReleaseFiles
+from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
 from serving.release.registries import Repository
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
 
-CYCLONEDX, SLSA = "cyclonedx", "slsaprovenance1"
-"""cosign's names of the types of attestations."""
+CYCLONEDX = "cyclonedx"
+"""cosign's name of a type of attestations; provenance goes by its URI, as cosign would else rename
+a field."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +31,25 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
     anew.
 
     Raises:
+        ReleaseError: The bundle is signed with another key than the one that is configured.
         BundleError: The bundle is not the one that was signed, or holds files of another one.
         CosignError: The registry is out of reach or refuses, or the key can't be used.
     """
     facts, signer = record.facts, release.require_signer()
+    _check_key(facts, signer)
     repository = release.repository(facts.model)
     with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
         check_bundle(bundle, facts, fingerprint=facts.key_fingerprint)
         layout = unpack_image(bundle, place / "layout", facts)
-        for tag in (immutable_tag(facts.version, facts.image_digest), f"v{facts.version}"):
-            _log.info("pushing %s", repository.tagged(tag))
-            repository.push(layout, tag)
+        _push(repository, layout, immutable_tag(facts.version, facts.image_digest), facts)
         _sign(repository, facts, signer)
         predicates = {
             CYCLONEDX: (bundle / SBOM).read_bytes(),
-            SLSA: predicate_of((bundle / PROVENANCE).read_bytes()),
+            PREDICATE_TYPE: predicate_of((bundle / PROVENANCE).read_bytes()),
         }
         _attest(repository, facts.image_digest, signer, predicates)
+        # Last, so that nobody finds the image under this name before it is signed.
+        _push(repository, layout, f"v{facts.version}", facts)
 
 
 def unpack_image(bundle: Path, directory: Path, facts: ReleaseFacts) -> Path:
@@ -64,6 +67,22 @@ def unpack_image(bundle: Path, directory: Path, facts: ReleaseFacts) -> Path:
     return directory
 
 
+def _check_key(facts: ReleaseFacts, signer: Signer) -> None:
+    """Checks that bundle and image are signed with one key, as customers have just that of one."""
+    found = signer.public_key().fingerprint
+    if found != facts.key_fingerprint:
+        raise ReleaseError(
+            f"the bundle of {facts.label} is signed with the key {facts.key_fingerprint}, and the "
+            f"key of releases is {found} now; release the version again"
+        )
+
+
+def _push(repository: Repository, layout: Path, tag: str, facts: ReleaseFacts) -> None:
+    if repository.digest_of(tag) != facts.image_digest:
+        _log.info("pushing %s", repository.tagged(tag))
+        repository.push(layout, tag)
+
+
 def _sign(repository: Repository, facts: ReleaseFacts, signer: Signer) -> None:
     digest, notes = facts.image_digest, facts.annotations
     try:
@@ -76,8 +95,10 @@ def _sign(repository: Repository, facts: ReleaseFacts, signer: Signer) -> None:
 def _attest(
     repository: Repository, digest: str, signer: Signer, predicates: dict[str, bytes]
 ) -> None:
+    key = signer.public_key()
     with TemporaryDirectory() as scratch:
+        file = Path(scratch, "predicate.json")
         for kind, predicate in predicates.items():
-            file = Path(scratch, f"{kind}.json")
-            file.write_bytes(predicate)
-            signer.attest(repository, digest, kind=kind, predicate=file)
+            if not key.attests(repository, digest, kind=kind, predicate=predicate):
+                file.write_bytes(predicate)
+                signer.attest(repository, digest, kind=kind, predicate=file)

@@ -68,8 +68,10 @@ class Repository:
     def copy(self, digest: str, target: "Repository", tag: str) -> None:
         """Copies an image with its signatures and attestations, and gives it a tag there.
 
+        What is there under that tag, and signatures that the image has there, make way.
+
         Raises:
             CosignError: A registry is out of reach, or refuses.
         """
         options = {*self.options, *target.options}
-        cosign("copy", *options, self.pinned(digest), target.tagged(tag))
+        cosign("copy", "--force", *options, self.pinned(digest), target.tagged(tag))

@@ -12,10 +12,9 @@ from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.bundle.archive import unpacked
 from serving.release.bundle.assembling import IMAGE
 from serving.release.bundle.checking import check_bundle
-from serving.release.bundle.facts import ReleaseFacts
+from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.layers import ArchiveError
 from serving.release.bundle.signed_files import KEY
-from serving.release.cosign import AbsentError
 from serving.release.delivery.delivering import Outcome, deliver
 from serving.release.engine import docker, find_image, inspect_image
 from serving.release.image import ServiceImage
@@ -103,10 +102,9 @@ class Rollback:
         """
         facts = record.facts
         repository = self.release.repository(facts.model)
-        try:
-            key.verify_image(repository, facts.image_digest, annotations=facts.annotations)
-        except AbsentError:
+        if repository.digest_of(immutable_tag(facts.version, facts.image_digest)) is None:
             push_bundle(record, files, self.release)
+        key.verify_image(repository, facts.image_digest, annotations=facts.annotations)
 
     def _move(self, version: RegisteredVersion) -> int | None:
         """Moves the aliases, unless a run before has; returns the version that was given up."""

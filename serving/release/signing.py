@@ -6,6 +6,7 @@ signed as a file is verified by plain ``openssl`` too.
 
 import base64
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -92,6 +93,30 @@ class PublicKey:
             options = (*OFFLINE, *repository.options, *_options(annotations))
             cosign("verify", f"--key={key}", *options, repository.pinned(digest))
 
+    def attests(self, repository: Repository, digest: str, *, kind: str, predicate: bytes) -> bool:
+        """Whether this key has signed a statement about an image in a registry.
+
+        Args:
+            repository: Where the image is.
+            digest: The image.
+            kind: The predicate's type: its URI, or cosign's name of it.
+            predicate: What the statement says, JSON.
+
+        Raises:
+            CosignError: The registry is out of reach, or refuses.
+        """
+        with TemporaryDirectory() as scratch:
+            key = Path(scratch, "key.pub")
+            key.write_bytes(self.pem)
+            options = (f"--type={kind}", *OFFLINE, *repository.options)
+            try:
+                found = cosign(
+                    "verify-attestation", f"--key={key}", *options, repository.pinned(digest)
+                )
+            except UnsignedError:
+                return False
+        return json.loads(predicate) in map(_predicate, found.splitlines())
+
     def _loaded(self) -> EllipticCurvePublicKey | RSAPublicKey:
         try:
             key = load_pem_public_key(self.pem)
@@ -159,7 +184,7 @@ class Signer:
         Args:
             repository: Where the image is.
             digest: The image.
-            kind: cosign's name of the predicate's type, such as ``cyclonedx``.
+            kind: The predicate's type: its URI, or cosign's name of it, such as ``cyclonedx``.
             predicate: The file of the predicate, JSON.
 
         Raises:
@@ -186,6 +211,11 @@ class Signer:
         if KMS.match(self.key) or not file.exists():
             return ""
         return file.read_text(encoding="utf-8").rstrip("\n")
+
+
+def _predicate(envelope: str) -> object:
+    """What a verified statement says."""
+    return json.loads(base64.b64decode(json.loads(envelope)["payload"]))["predicate"]
 
 
 def _options(annotations: Mapping[str, str]) -> list[str]:

@@ -1,144 +1,195 @@
-"""Images are pushed to a real registry; where that fails, names are as they were."""
+"""The image of a bundle gets to a real registry as it is, with its signature and attestations."""
 
-import time
-import uuid
+import json
+from base64 import b64decode
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from serving.release.engine import EngineError, GoneError
-from serving.release.image import ServiceImage
-from serving.release.packaging import BuiltBento
-from serving.release.push import push
-from tests.docker.engine import engine
-from tests.docker.image_cases import FAMILY, build, derived
-
-pytestmark = pytest.mark.docker
-
-REGISTRY = "registry:2.8.3"
-KINDS = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
+from serving.release.bundle.archive import read_member
+from serving.release.bundle.assembling import PROVENANCE, SBOM
+from serving.release.bundle.layers import ArchiveError
+from serving.release.bundle.signed_files import BundleError
+from serving.release.cosign import CosignError, UnsignedError, cosign
+from serving.release.records import ReleaseError
+from serving.release.registries import Repository
+from serving.release.signing import OFFLINE, PublicKey
+from tests.docker.delivery_cases import (
+    MODEL,
+    RegistryCase,
+    SmallRelease,
+    make_key,
+    needs_cosign,
+    remove_small_images,
+    running_registry,
+    small_release,
+    small_settings,
 )
+from tests.docker.engine import engine
 
-
-def fetch(address: str, path: str) -> tuple[int, str]:
-    """Status and content digest of a page of the registry."""
-    connection = HTTPConnection(address, timeout=5)
-    connection.request("GET", path, headers={"Accept": ", ".join(KINDS)})
-    response = connection.getresponse()
-    return response.status, response.headers.get("Docker-Content-Digest", "")
-
-
-def is_up(address: str) -> bool:
-    try:
-        return fetch(address, "/v2/")[0] == 200
-    except (OSError, HTTPException):
-        return False
+pytestmark = [pytest.mark.docker, needs_cosign]
+IN_REGISTRY = f"pushed/{MODEL}"
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[str]:
-    """Address of a registry of this module's own."""
-    container = engine("run", "--detach", "--publish=127.0.0.1::5000", REGISTRY)
+def registry() -> Iterator[RegistryCase]:
+    """A registry of this module's own."""
+    with running_registry() as case:
+        yield case
+    remove_small_images()
+
+
+@pytest.fixture(scope="module")
+def release(registry: RegistryCase, tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
+    """A release that is pushed; what a test takes away it brings back."""
+    home = tmp_path_factory.mktemp("pushed")
+    release = small_release(small_settings(home, registry=f"{registry.address}/pushed"))
+    release.push()
+    return release
+
+
+@pytest.fixture
+def unpushed(registry: RegistryCase, tmp_path: Path) -> SmallRelease:
+    """A release that is not pushed yet, in a repository of its own."""
+    place = f"{registry.address}/{tmp_path.name.replace('_', '-')}"
+    return small_release(small_settings(tmp_path, registry=place))
+
+
+@pytest.fixture
+def ours(release: SmallRelease) -> Repository:
+    """Our own repository."""
+    return release.settings.repository(MODEL)
+
+
+def key_of(release: SmallRelease) -> PublicKey:
+    return release.settings.require_signer().public_key()
+
+
+def verify(release: SmallRelease, repository: Repository) -> None:
+    facts = release.facts
+    key_of(release).verify_image(repository, facts.image_digest, annotations=facts.annotations)
+
+
+def test_the_digest_in_the_registry_is_that_of_the_bundle(
+    release: SmallRelease, registry: RegistryCase
+) -> None:
+    assert registry.tags(IN_REGISTRY) == {"v1", release.tag}
+    found = {registry.digest(IN_REGISTRY, tag) for tag in ("v1", release.tag)}
+    assert found == {release.facts.image_digest}
+
+
+def test_what_is_pulled_by_the_digest_is_the_proved_image(
+    release: SmallRelease, ours: Repository
+) -> None:
+    pinned = ours.pinned(release.facts.image_digest)
+    engine("pull", "--quiet", pinned)
     try:
-        address = engine("container", "port", container, "5000/tcp").splitlines()[0]
-        while not is_up(address):
-            time.sleep(0.05)
-        yield address
+        assert engine("image", "inspect", "--format={{.Id}}", pinned) == release.record.image_id
     finally:
-        engine("container", "rm", "--force", "--volumes", container)
+        engine("image", "rm", pinned)
 
 
-@pytest.fixture
-def reference(registry: str) -> Iterator[str]:
-    """A name in the registry that nobody has used."""
-    yield from removed(f"{registry}/{FAMILY}/{uuid.uuid4().hex[:8]}:v3")
+def test_the_image_is_signed(release: SmallRelease, ours: Repository) -> None:
+    verify(release, ours)
 
 
-@pytest.fixture
-def nowhere() -> Iterator[str]:
-    """A name in a registry that is down."""
-    yield from removed(f"127.0.0.1:1/{FAMILY}/oven:v3")
-
-
-@pytest.fixture
-def other_image(oven_bento: BuiltBento) -> ServiceImage:
-    return build(oven_bento, "other", base=derived("pushed", "RUN touch /pushed"))
-
-
-def removed(reference: str) -> Iterator[str]:
-    yield reference
-    if image_of(reference):
-        engine("image", "rm", reference)
-
-
-def image_of(reference: str) -> str:
-    return engine("image", "ls", "--quiet", "--no-trunc", f"--filter=reference={reference}")
-
-
-def digest_of(reference: str) -> str:
-    """What the registry has under a name."""
-    address, _, rest = reference.partition("/")
-    repository, _, tag = rest.partition(":")
-    return fetch(address, f"/v2/{repository}/manifests/{tag}")[1]
-
-
-def test_the_digest_is_the_registrys(oven_image: ServiceImage, reference: str) -> None:
-    digest = push(oven_image, reference=reference)
-    assert digest.startswith("sha256:")
-    assert digest == digest_of(reference)
-
-
-def test_what_is_pulled_by_the_digest_is_the_image(
-    oven_image: ServiceImage, reference: str
+@pytest.mark.parametrize(("kind", "name"), [("cyclonedx", SBOM), ("slsaprovenance1", PROVENANCE)])
+def test_an_attestation_says_what_the_bundle_says(
+    release: SmallRelease, ours: Repository, kind: str, name: str
 ) -> None:
-    digest = push(oven_image, reference=reference)
-    fixed = f"{reference.rpartition(':')[0]}@{digest}"
-    engine("pull", "--quiet", fixed)
-    assert engine("image", "inspect", "--format={{.Id}}", fixed) == oven_image.id
+    key = Path(release.settings.signing_home, "development.pub")
+    options = (f"--type={kind}", f"--key={key}", *OFFLINE)
+    printed = cosign("verify-attestation", *options, ours.pinned(release.facts.image_digest))
+    said = json.loads(b64decode(json.loads(printed)["payload"]))["predicate"]
+    in_bundle = json.loads(read_member(release.archive, name))
+    assert said == in_bundle.get("predicate", in_bundle)
 
 
-def test_pushing_again_gives_the_same_digest(oven_image: ServiceImage, reference: str) -> None:
-    digests = {push(oven_image, reference=reference) for _ in range(2)}
-    assert digests == {digest_of(reference)}
+def test_pushing_again_changes_nothing(release: SmallRelease, registry: RegistryCase) -> None:
+    before, digest = registry.writes(), release.facts.image_digest
+    release.push()
+    assert registry.writes() == before
+    assert registry.signatures(IN_REGISTRY, digest) == 1
+    assert registry.signatures(IN_REGISTRY, digest, kind="att") == 2
 
 
-def test_a_name_moves_to_the_image_that_is_pushed_last(
-    oven_image: ServiceImage, other_image: ServiceImage, reference: str
+def test_the_versions_tag_moves_and_the_immutable_one_stays(
+    release: SmallRelease, registry: RegistryCase
 ) -> None:
-    first, second = (push(image, reference=reference) for image in (oven_image, other_image))
-    assert first != second == digest_of(reference)
-    assert push(oven_image, reference=reference) == first == digest_of(reference)
+    first = small_release(release.settings, version=9, content="first")
+    first.push()
+    anew = small_release(release.settings, version=9, content="anew")
+    anew.push()
+    assert registry.digest(IN_REGISTRY, "v9") == anew.facts.image_digest
+    assert registry.digest(IN_REGISTRY, anew.tag) == anew.facts.image_digest
+    assert registry.digest(IN_REGISTRY, first.tag) == first.facts.image_digest
 
 
-def test_a_registry_out_of_reach_leaves_no_name(oven_image: ServiceImage, nowhere: str) -> None:
-    with pytest.raises(EngineError, match="docker image push: the registry is out of reach"):
-        push(oven_image, reference=nowhere)
-    assert image_of(nowhere) == ""
-    assert image_of(oven_image.name) == oven_image.id
+def test_a_registry_out_of_reach_is_a_clear_error(release: SmallRelease) -> None:
+    nowhere = replace(release.settings, registry_address="127.0.0.1:1")
+    with pytest.raises(CosignError, match=r"127\.0\.0\.1:1/oven:v1-.*registry .* is out of reach"):
+        replace(release, settings=nowhere).push()
 
 
-def test_a_registry_out_of_reach_leaves_a_name_where_it_was(
-    oven_image: ServiceImage, other_image: ServiceImage, nowhere: str
+def test_an_image_that_lost_its_signature_is_refused_until_it_is_pushed_again(
+    release: SmallRelease, registry: RegistryCase, ours: Repository
 ) -> None:
-    engine("image", "tag", other_image.id, nowhere)
-    with pytest.raises(EngineError, match="registry is out of reach"):
-        push(oven_image, reference=nowhere)
-    assert image_of(nowhere) == other_image.id
+    registry.forget_signatures(IN_REGISTRY, release.facts.image_digest)
+    with pytest.raises(UnsignedError, match="it has no such signature of this key"):
+        verify(release, ours)
+    release.push()
+    verify(release, ours)
 
 
-def test_an_image_under_its_name_in_the_registry_survives_a_failed_push(
-    oven_image: ServiceImage, nowhere: str
+def test_an_image_that_another_key_has_signed_is_refused(
+    release: SmallRelease, ours: Repository, tmp_path: Path
 ) -> None:
-    engine("image", "tag", oven_image.id, nowhere)
-    with pytest.raises(EngineError, match="registry is out of reach"):
-        push(ServiceImage(nowhere, oven_image.id), reference=nowhere)
-    assert image_of(nowhere) == oven_image.id
+    facts, other = release.facts, make_key(tmp_path / "other").public_key()
+    with pytest.raises(UnsignedError, match="it has no such signature of this key"):
+        other.verify_image(ours, facts.image_digest, annotations=facts.annotations)
 
 
-def test_an_image_that_is_gone_is_a_clear_error(reference: str) -> None:
-    with pytest.raises(GoneError, match="docker image tag: it is not there"):
-        push(ServiceImage("oven:v3", f"sha256:{'0' * 64}"), reference=reference)
-    assert image_of(reference) == ""
+def test_a_signature_for_another_version_is_refused(
+    release: SmallRelease, ours: Repository
+) -> None:
+    notes = {**release.facts.annotations, "version": "2"}
+    with pytest.raises(UnsignedError, match="it has no such signature of this key"):
+        key_of(release).verify_image(ours, release.facts.image_digest, annotations=notes)
+
+
+def test_a_key_that_was_exchanged_since_the_bundle_is_refused(
+    unpushed: SmallRelease, registry: RegistryCase
+) -> None:
+    make_key(unpushed.settings.signing_home, "second")
+    exchanged = replace(unpushed.settings, signing_key="second.key")
+    with pytest.raises(ReleaseError, match="oven v1 is signed with the key .* release the version"):
+        replace(unpushed, settings=exchanged).push()
+    assert registry.tags(in_registry(unpushed)) == set()
+
+
+def test_a_bundle_with_one_byte_flipped_is_not_pushed(
+    unpushed: SmallRelease, registry: RegistryCase
+) -> None:
+    content = bytearray(unpushed.archive.read_bytes())
+    content[content.index(b'"bomFormat"') + 1] ^= 1
+    unpushed.archive.write_bytes(content)
+    with pytest.raises(BundleError, match=rf"^{SBOM} of oven-v1-.* was changed since"):
+        unpushed.push()
+    assert registry.tags(in_registry(unpushed)) == set()
+
+
+def test_a_bundle_of_another_image_is_not_pushed(
+    unpushed: SmallRelease, registry: RegistryCase
+) -> None:
+    other = small_release(unpushed.settings, version=2)
+    claimed = other.record.model_copy(update={"facts": unpushed.facts})
+    with pytest.raises(ArchiveError, match=f"is the image {other.facts.image_digest}, and not"):
+        replace(other, record=claimed).push()
+    assert registry.tags(in_registry(unpushed)) == set()
+
+
+def in_registry(release: SmallRelease) -> str:
+    """The repository of a release, as its registry calls it."""
+    return release.settings.repository(MODEL).name.partition("/")[2]

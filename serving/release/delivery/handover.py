@@ -1,14 +1,19 @@
 """Hands a release over to a customer: into their registry, or as a file."""
 
 import logging
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from ml_assets.resources.files import atomic_write, told_plainly
+from ml_assets.resources.files import UNFINISHED, atomic_write, told_plainly
 from serving.release.bundle.archive import read_member
 from serving.release.bundle.facts import RELEASE, ReleaseFacts
 from serving.release.bundle.signed_files import BundleError, file_sha256
+from serving.release.cosign import UnsignedError
 from serving.release.delivery.customers import Customer
 from serving.release.registries import Repository
 from serving.release.signing import PublicKey
@@ -56,16 +61,27 @@ class Handover:
     def _push(self, customer: Customer) -> str:
         facts, tag = self.facts, customer.tag_of(self.facts)
         target = Repository.below(customer.registry, facts.model)
+        digest = facts.image_digest
         self._verify_in(self.source)
-        if (found := target.digest_of(tag)) not in (None, facts.image_digest):
+        if (found := target.digest_of(tag)) not in (None, digest):
             raise DeliveryError(
-                f"{target.tagged(tag)} is another image, {found}, and not {facts.image_digest}: "
+                f"{target.tagged(tag)} is another image, {found}, and not {digest}: "
                 "somebody has given its name away; remove that tag from the registry"
             )
-        for name in (tag, customer.channel):
-            self.source.copy(facts.image_digest, target, name)
-        self._verify_in(target)
+        if found is None or not self._is_signed_in(target):
+            self.source.copy(digest, target, tag)
+            self._verify_in(target)
+        if target.digest_of(customer.channel) != digest:
+            # From there, so that signatures which the customer has added stay.
+            target.copy(digest, target, customer.channel)
         return target.tagged(tag)
+
+    def _is_signed_in(self, repository: Repository) -> bool:
+        try:
+            self._verify_in(repository)
+        except UnsignedError:
+            return False
+        return True
 
     def _verify_in(self, repository: Repository) -> None:
         """Checks that a repository has the image, signed."""
@@ -77,16 +93,21 @@ class Handover:
         target = place / self.bundle.name
         with told_plainly(place):
             place.mkdir(parents=True, exist_ok=True)
+            _clear(place)
         if target.exists():
             self._check_same_image(target)
         if not target.exists() or file_sha256(target) != file_sha256(self.bundle):
-            with atomic_write(target) as file, self.bundle.open("rb") as bundle:
+            with _readable(target) as file, self.bundle.open("rb") as bundle:
                 shutil.copyfileobj(bundle, file)
-            target.chmod(0o644)
-        with atomic_write(place / customer.channel) as file:
-            file.write(f"{target.name}\n".encode())
-        (place / customer.channel).chmod(0o644)
+        self._lead(place / customer.channel)
         return str(target.relative_to(self.deliveries))
+
+    def _lead(self, channel: Path) -> None:
+        """Lets the file of a channel name the bundle."""
+        named = f"{self.bundle.name}\n".encode()
+        if not channel.is_file() or channel.read_bytes() != named:
+            with _readable(channel) as file:
+                file.write(named)
 
     def _check_same_image(self, target: Path) -> None:
         """Checks that a bundle of the same name is one of the same image."""
@@ -98,3 +119,17 @@ class Handover:
             raise DeliveryError(
                 f"{target} is the bundle of another image, {found}; move it elsewhere"
             )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears whole, for everybody to read."""
+    with atomic_write(path) as file:
+        yield file
+        os.fchmod(file.fileno(), 0o644)
+
+
+def _clear(place: Path) -> None:
+    """Removes what killed runs have left; runs that deliver one model wait for each other."""
+    for left in place.glob(f".*{UNFINISHED}"):
+        left.unlink(missing_ok=True)
