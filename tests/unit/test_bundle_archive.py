@@ -98,9 +98,8 @@ def test_a_truncated_archive_is_refused_wherever_it_ends(
         starts = [one.offset for one in tar] + [one.offset_data + one.size // 2 for one in tar]
     for end in starts:
         archive.write_bytes(whole[:end])
-        with pytest.raises(BundleError):
-            with unpacked(archive, scratch=tmp_path) as found:
-                Bundle(found, made.facts, made.signer).check()
+        with pytest.raises(BundleError), unpacked(archive, scratch=tmp_path) as found:
+            Bundle(found, made.facts, made.signer).check()
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", bytes(1024)])
@@ -138,6 +137,8 @@ def test_one_bit_of_the_image_in_an_archive_is_seen(
     content = io.BytesIO(archive.read_bytes())
     content.getbuffer()[middle] ^= 1
     archive.write_bytes(content.getvalue())
-    with unpacked(archive, scratch=tmp_path) as found:
-        with pytest.raises(BundleError, match=r"image\.tar of oven was changed"):
-            Bundle(found, made.facts, made.signer).check()
+    with (
+        unpacked(archive, scratch=tmp_path) as found,
+        pytest.raises(BundleError, match=r"image\.tar of oven was changed"),
+    ):
+        Bundle(found, made.facts, made.signer).check()

@@ -2,7 +2,6 @@
 
 import os
 import pkgutil
-import random
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from serving.release.bundle import oci
@@ -112,7 +112,7 @@ def test_a_bundle_that_was_damaged_since_is_made_anew(bench: Workbench, damage: 
 
 def large_image() -> SavedImage:
     """An image that does not compress well."""
-    return SavedImage.of(tar(BASE), tar({"large": random.Random(1).randbytes(400_000)}))
+    return SavedImage.of(tar(BASE), tar({"large": np.random.default_rng(1).bytes(400_000)}))
 
 
 FULL_DISK = """
@@ -150,13 +150,14 @@ def test_a_full_disk_leaves_nothing_and_is_told_plainly(tmp_path: Path) -> None:
     script.write_text(textwrap.dedent(FULL_DISK))
     small.mkdir()
     mount = f"mount -t tmpfs -o size=8m tmpfs {small}"
+    places = {"PYTHONPATH": str(ROOT), "ML_ASSETS_HOME": str(small), "TMPDIR": str(small)}
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c",
          f"{mount} && exec {sys.executable} {script} {small}"],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "ML_ASSETS_HOME": str(small), "TMPDIR": str(small)},
+        env={**os.environ, **places},
     )  # fmt: skip
     if "unshare" in done.stderr or "mount" in done.stderr:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")

@@ -1,7 +1,5 @@
 """CHANGES: what a customer reads before taking the next release."""
 
-from pathlib import Path
-
 import pytest
 
 from serving.release.bundle.change_notes import change_notes, packages_of

@@ -3,10 +3,10 @@
 import gzip
 import hashlib
 import os
-import random
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ml_assets.resources.files import UNFINISHED
@@ -100,7 +100,7 @@ def test_what_nobody_has_used_for_long_is_forgotten(
 
 
 def test_a_layer_may_be_compressed_several_times_at_once(tmp_path: Path) -> None:
-    layer = tar({"a": random.Random(1).randbytes(1 << 20)})
+    layer = tar({"a": np.random.default_rng(1).bytes(1 << 20)})
     saved = SavedImage.of(*[layer] * 8)
     found = layout(saved, tmp_path / "layout")
     assert [gzip.decompress(one.read_bytes()) for one in found.layers] == [layer] * 8

@@ -56,7 +56,7 @@ def test_a_kept_copy_checks_the_directory_that_it_is_told(made: Bundle, tmp_path
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_shell_accepts_and_refuses(bundle: Bundle, shell: str) -> None:
-    if not shutil.which(shell.split()[0]):
+    if not shutil.which(shell.split(maxsplit=1)[0]):
         pytest.skip(f"{shell} is not here")
     assert bundle.verify(by=shell).returncode == 0
     (bundle.directory / "added").touch()
