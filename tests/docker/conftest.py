@@ -1,5 +1,6 @@
 """A Bento, its image and its golden requests, which several files of tests share."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from serving.golden import GoldenRequest
 from serving.release.image import ServiceImage
 from serving.release.packaging import BuiltBento, build_bento
 from serving.runtime.model import Model
+from tests.docker.bundle_cases import Delivered, deliver
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY, build, golden_requests
 from tests.docker.platform import PlatformCase
@@ -44,6 +46,19 @@ def oven_bento(oven: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def oven_image(oven_bento: BuiltBento) -> ServiceImage:
     """Its image, in the engine."""
     return build(oven_bento, "v3")
+
+
+@pytest.fixture(scope="session")
+def delivered(
+    oven_image: ServiceImage,
+    oven_bento: BuiltBento,
+    oven_golden: list[GoldenRequest],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Delivered:
+    """The bundle of that image, signed with a key of its own."""
+    if not shutil.which("cosign"):
+        pytest.skip("cosign is not on the PATH; the image of the release has it")
+    return deliver(oven_image, oven_bento, oven_golden, tmp_path_factory.mktemp("delivered"))
 
 
 @pytest.fixture(scope="session")

@@ -239,11 +239,11 @@ class Bundle:
         return Earlier(**{key: (self.directory / name).read_bytes() for key, name in names.items()})
 
     def verify(
-        self, *options: str, shell: str = "sh", env: Mapping[str, str] | None = None
+        self, *options: str, by: str = "sh", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Checks it with a script that was kept, and with the right key."""
         given = ("--key", self.fingerprint, *options, str(self.directory))
-        return run_script(KEPT, *given, shell=shell, env=env)
+        return run_script(KEPT, *given, by=by, env=env)
 
     def verify_without_key(self) -> subprocess.CompletedProcess[str]:
         """The same by someone who does not know the key."""
@@ -257,7 +257,7 @@ class Bundle:
 def run_script(
     script: Path | str,
     *arguments: str,
-    shell: str = "sh",
+    by: str = "sh",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
@@ -266,12 +266,12 @@ def run_script(
     Args:
         script: Which one.
         arguments: Its arguments.
-        shell: What runs it.
+        by: The shell that runs it.
         env: All of its environment.
         cwd: Where it is called.
     """
     return subprocess.run(
-        [*shell.split(), script, *arguments],
+        [*by.split(), script, *arguments],
         capture_output=True,
         text=True,
         errors="replace",

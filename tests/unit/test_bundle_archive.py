@@ -116,9 +116,11 @@ def test_an_archive_of_two_directories_is_no_bundle(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "two.tar", "w") as tar:
         tar.addfile(entry("one", tarfile.DIRTYPE))
         tar.addfile(entry("two", tarfile.DIRTYPE))
-    with pytest.raises(BundleError, match="does not hold one directory"):
-        with unpacked(tmp_path / "two.tar", scratch=tmp_path):
-            pass
+    with (
+        pytest.raises(BundleError, match="does not hold one directory"),
+        unpacked(tmp_path / "two.tar", scratch=tmp_path),
+    ):
+        pass
 
 
 def test_a_file_is_read_without_the_rest(archive: Path, made: Bundle) -> None:
@@ -137,6 +139,8 @@ def test_one_bit_of_the_image_in_an_archive_is_seen(
     content = io.BytesIO(archive.read_bytes())
     content.getbuffer()[middle] ^= 1
     archive.write_bytes(content.getvalue())
-    with unpacked(archive, scratch=tmp_path) as found:
-        with pytest.raises(BundleError, match=r"image\.tar of oven was changed"):
-            Bundle(found, made.facts, made.signer).check()
+    with (
+        unpacked(archive, scratch=tmp_path) as found,
+        pytest.raises(BundleError, match=r"image\.tar of oven was changed"),
+    ):
+        Bundle(found, made.facts, made.signer).check()

@@ -58,19 +58,19 @@ def test_a_kept_copy_checks_the_directory_that_it_is_told(made: Bundle, tmp_path
 def test_every_shell_accepts_and_refuses(bundle: Bundle, shell: str) -> None:
     if not shutil.which(shell.split(maxsplit=1)[0]):
         pytest.skip(f"{shell} is not here")
-    assert bundle.verify(shell=shell).returncode == 0
+    assert bundle.verify(by=shell).returncode == 0
     (bundle.directory / "added").touch()
-    assert "added" in reason_of(bundle.verify(shell=shell))
+    assert "added" in reason_of(bundle.verify(by=shell))
     (bundle.directory / "added").unlink()
     (bundle.directory / "service.md").write_text("x")
-    assert "service.md" in reason_of(bundle.verify(shell=shell))
+    assert "service.md" in reason_of(bundle.verify(by=shell))
 
 
 def test_the_tools_of_a_small_system_will_do(bundle: Bundle, tools: Path) -> None:
     alone = {"PATH": str(tools)}
-    assert bundle.verify(shell=f"{tools}/sh", env=alone).returncode == 0
+    assert bundle.verify(by=f"{tools}/sh", env=alone).returncode == 0
     (bundle.directory / "service.md").write_text("x")
-    assert "service.md" in reason_of(bundle.verify(shell=f"{tools}/sh", env=alone))
+    assert "service.md" in reason_of(bundle.verify(by=f"{tools}/sh", env=alone))
 
 
 @pytest.mark.parametrize("name", ["with spaces  in it", "-rf", "$(touch x)", "a\nb", "*", "ä"])
@@ -134,12 +134,12 @@ def test_tools_are_not_taken_from_the_release(bundle: Bundle, path: str) -> None
 @pytest.mark.parametrize("tool", ["openssl", "tar"])
 def test_a_tool_that_is_not_here_is_named(bundle: Bundle, tools: Path, tool: str) -> None:
     (tools / tool).unlink()
-    ended = bundle.verify(shell=f"{tools}/sh", env={"PATH": str(tools)})
+    ended = bundle.verify(by=f"{tools}/sh", env={"PATH": str(tools)})
     assert reason_of(ended) == f"there is no {tool} to check the release with\n"
 
 
 def test_golden_requests_need_docker(bundle: Bundle, tools: Path) -> None:
-    ended = bundle.verify("--golden", shell=f"{tools}/sh", env={"PATH": str(tools)})
+    ended = bundle.verify("--golden", by=f"{tools}/sh", env={"PATH": str(tools)})
     assert reason_of(ended) == "there is no docker to check the release with\n"
 
 

@@ -3,21 +3,25 @@
 import hashlib
 import tarfile
 import time
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from ml_assets.resources.files import atomic_write
+from ml_assets.resources.files import UNFINISHED, atomic_write
 from serving.runtime.errors import MLAssetsError
 
 LEVEL = 6
 CHUNK = 1 << 20
 KEPT_SECONDS = 30 * 24 * 3600
 """How long a compressed layer is kept after it was last used."""
+UNFINISHED_SECONDS = 3600
+"""How long nobody has written to a layer whose writer must be dead."""
 
 
 class ArchiveError(MLAssetsError):
@@ -68,10 +72,12 @@ def _compressed(saved: Path, name: str, *, cache: Path) -> Path:
         if digest_of(found) == _digest(found.open("rb")):
             found.touch()
             return found
-        found.unlink()
-    with tarfile.open(saved) as tar, atomic_write(cache / f"{key}.gz") as file:
+        found.unlink(missing_ok=True)
+    # Others may be compressing the same layer: a base that several images have.
+    packed = cache / f"{key}.{uuid.uuid4().hex}.gz"
+    with tarfile.open(saved) as tar, atomic_write(packed) as file:
         digest = _compress(member(tar, name), file)
-    return (cache / f"{key}.gz").rename(cache / f"{key}-{digest}.gz")
+    return packed.rename(cache / f"{key}-{digest}.gz")
 
 
 def _compress(layer: IO[bytes], file: IO[bytes]) -> str:
@@ -88,9 +94,12 @@ def _last(compressor: "zlib._Compress") -> Iterator[bytes]:
 
 
 def _forget_unused(cache: Path) -> None:
-    for layer in cache.glob("*.gz"):
-        if layer.stat().st_mtime < time.time() - KEPT_SECONDS:
-            layer.unlink(missing_ok=True)
+    """Removes layers that nobody has used for long, and what killed processes have left."""
+    for path in cache.iterdir():
+        kept = UNFINISHED_SECONDS if path.name.endswith(UNFINISHED) else KEPT_SECONDS
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - kept:
+                path.unlink()
 
 
 def _digest(file: IO[bytes]) -> str:

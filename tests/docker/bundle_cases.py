@@ -1,0 +1,136 @@
+"""A real bundle of the oven's image, signed by cosign with a key that is thrown away."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from serving.golden import GoldenRequest, write_golden
+from serving.release.bundle.archive import pack
+from serving.release.bundle.assembling import CARD, OPENAPI, assemble
+from serving.release.bundle.facts import immutable_tag
+from serving.release.bundle.oci import write_layout
+from serving.release.bundle.signed_files import sign_directory
+from serving.release.contents.sbom import ModelFile
+from serving.release.image import ServiceImage
+from serving.release.packaging import BuiltBento
+from serving.release.parity import prove
+from serving.release.probe import free_ports
+from serving.release.signing import Signer
+from serving.runtime.files import MANIFEST
+from serving.runtime.manifest import read_manifest
+from tests.docker.engine import engine
+from tests.docker.image_cases import BASE, FAMILY
+from tests.unit.bundle_cases import MADE, Bundle, facts, parts
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a customer gets.
+
+    Attributes:
+        archive: The bundle as one file.
+        bundle: The same, unpacked.
+    """
+
+    archive: Path
+    bundle: Bundle
+
+    @property
+    def layers(self) -> Path:
+        """Where the compressed layers are kept."""
+        return self.archive.parent / "layers"
+
+    def unpack(self, place: Path) -> Bundle:
+        """Unpacks it as a customer does."""
+        place.mkdir(exist_ok=True)
+        subprocess.run(["tar", "-xf", self.archive, "-C", place], check=True)
+        (directory,) = place.iterdir()
+        return replace(self.bundle, directory=directory)
+
+    def copy(self, place: Path) -> Bundle:
+        """A copy of which only the image is shared."""
+        found = replace(self.bundle, directory=place / self.bundle.directory.name)
+        image = self.bundle.directory / "image.tar"
+        shutil.copytree(
+            self.bundle.directory, found.directory, ignore=shutil.ignore_patterns(image.name)
+        )
+        (found.directory / image.name).hardlink_to(image)
+        return found
+
+
+def make_key(place: Path, name: str) -> Signer:
+    """A key pair of cosign's, without a password."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(
+        ["cosign", "generate-key-pair", f"--output-key-prefix={name}"],
+        cwd=place,
+        env={**os.environ, "COSIGN_PASSWORD": ""},
+        check=True,
+        capture_output=True,
+    )
+    return Signer(str(place / f"{name}.key"))
+
+
+def deliver(
+    image: ServiceImage, bento: BuiltBento, golden: Sequence[GoldenRequest], place: Path
+) -> Delivered:
+    """Makes the bundle of an image."""
+    signer = make_key(place / "keys", "development")
+    layout = place / "layout"
+    layout.mkdir()
+    found = write_layout(image.id, layout, cache=place / "layers")
+    write_golden(golden, place / "golden.jsonl.gz")
+    digests = read_manifest(bento.path / "src" / "model").files
+    documents = prove(image, golden).documents
+    about = facts(
+        found,
+        signer,
+        golden_requests=len(golden),
+        model_digest=str(json.loads(documents[CARD])["digest"]),
+        image=f"{FAMILY}/oven:{immutable_tag('3', found.digest)}",
+        base_image=BASE,
+    )
+    directory = place / about.name
+    directory.mkdir()
+    files = {MANIFEST: about.model_digest, **digests}
+    given = parts(
+        found,
+        about,
+        model=[ModelFile(name, digest) for name, digest in files.items()],
+        told=documents[CARD],
+        openapi=documents[OPENAPI],
+        example=json.dumps({"data": golden[0].data}).encode(),
+        golden=(place / "golden.jsonl.gz").read_bytes(),
+    )
+    assemble(directory, given)
+    sign_directory(directory, signer)
+    archive = place / f"{about.name}.tar"
+    pack(directory, archive, epoch=int(MADE.timestamp()), below=about.name)
+    return Delivered(archive, Bundle(directory, about, signer))
+
+
+@contextmanager
+def composed(bundle: Bundle) -> Iterator[int]:
+    """Runs the service as the bundle's own compose file says; yields its port."""
+    (port,) = free_ports(1)
+    place = f"--project-directory={bundle.directory}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORT", str(port))
+        try:
+            engine("compose", place, f"-p={FAMILY}", "up", "-d", "--wait")
+            yield port
+        finally:
+            engine("compose", place, f"-p={FAMILY}", "down", "--volumes")
+
+
+def forget(bundle: Bundle) -> None:
+    """Takes the bundle's name for its image away from the engine, whoever has it."""
+    if engine("image", "ls", "--quiet", bundle.facts.image):
+        engine("image", "rm", "--no-prune", bundle.facts.image)
