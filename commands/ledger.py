@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     chain = ledger().verify()
-    if options.line:
+    if options.line is not None:
         chain.check_holds(options.line)
     if options.json:
         say(

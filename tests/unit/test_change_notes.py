@@ -1,66 +1,115 @@
-"""CHANGES: what a customer reads before taking the next release."""
+"""CHANGES: what is different from the release before."""
 
-import pytest
+import json
+import math
+from typing import Any
 
-from serving.release.bundle.change_notes import change_notes, packages_of
-from tests.unit.bundle_cases import MEASURED, Bundle, KeyPair, image
+from serving.release.bundle.change_notes import Earlier, change_notes, packages_of
+from serving.release.bundle.facts import ReleaseFacts
+from tests.unit.facts_cases import COMMIT, facts
+from tests.unit.ledger_cases import digest_of, hex_of
 
-METRICS = MEASURED["metrics"]
-
-
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
-
-
-def test_the_first_release_has_nothing_before_it(before: Bundle) -> None:
-    notes = change_notes(before.facts, METRICS, {}, before=None)
-    assert notes == "# Changes of oven v3\n\nThe first release of this model.\n"
+METRICS = {"accuracy": 0.97}
 
 
-def test_a_release_of_the_same_says_that_all_is_the_same(before: Bundle) -> None:
-    earlier = before.earlier
-    notes = change_notes(before.facts, METRICS, earlier.packages, before=earlier)
-    assert f"Since oven v3 (image `{before.facts.image_digest}`)" in notes
-    assert "- the same model\n- fitted on the same data\n- fitted by the same code\n" in notes
-    assert "## Packages in the image\n\n\nThe same." in notes or notes.endswith("The same.\n")
+def _sbom(**packages: str) -> dict[str, Any]:
+    files = [{"type": "file", "name": "model.json"}, {"type": "library", "name": "unversioned"}]
+    listed = [{"type": "library", "name": name, "version": one} for name, one in packages.items()]
+    return {"components": [*listed, *files]}
 
 
-@pytest.mark.parametrize(
-    ("field", "line"),
-    [
-        ("model_digest", "another model"),
-        ("data_version", "fitted on other data"),
-        ("git_commit", "fitted by other code"),
-        ("base_image_id", "on another base image"),
-    ],
-)
-def test_what_is_other_is_named(before: Bundle, field: str, line: str) -> None:
-    now = before.facts.model_copy(update={field: "something else"})
-    notes = change_notes(now, METRICS, {}, before=before.earlier)
-    assert f"- {line}: `something else`\n" in notes
-    assert notes.count("same") == 3
+def _earlier(before: ReleaseFacts, *, metrics: dict[str, float | None], **packages: str) -> Earlier:
+    return Earlier(
+        facts=before.model_dump_json().encode(),
+        card=json.dumps({"evaluation": {"metrics": metrics}}).encode(),
+        sbom=json.dumps(_sbom(**packages)).encode(),
+    )
 
 
-def test_figures_stand_beside_those_before(before: Bundle) -> None:
-    now = {"mae": 0.25, "skill_vs_drift": 0.5}
-    notes = change_notes(before.facts, now, {}, before=before.earlier)
-    for row in ("| mae | 0.5 | 0.25 |", "| rmse | 0.75 |  |", "| skill_vs_drift |  | 0.5 |"):
-        assert row in notes
+def _notes(**changes: Any) -> list[str]:
+    """The notes of v2 after a v1 that is the same but for some facts, line by line."""
+    same = facts(2).model_copy(update={"version": "1", **changes})
+    before = _earlier(same, metrics={"accuracy": 0.9}, numpy="2.0")
+    text = change_notes(facts(2), METRICS, {"numpy": "2.1"}, before=before)
+    return text.splitlines()
 
 
-def test_packages_that_came_went_or_changed_are_listed(before: Bundle) -> None:
-    now = before.earlier.packages | {"alpha": "2.0", "beta": "0.1", "cpython": "3.11.15"}
-    del now["bash"]
-    rows = change_notes(before.facts, METRICS, now, before=before.earlier).splitlines()[-4:]
-    assert rows == [
-        "| alpha | 1.0 | 2.0 |",
-        "| bash | 5.2.15-2+b13 | none |",
-        "| beta | none | 0.1 |",
-        "| cpython | 3.11.14 | 3.11.15 |",
+def test_the_first_release_says_so() -> None:
+    found = change_notes(facts(1), METRICS, {}, before=None)
+    assert found == "# Changes of iris v1\n\nThe first release of this model.\n"
+
+
+def test_a_release_that_is_not_kept_is_named_all_the_same() -> None:
+    notes = change_notes(facts(2), METRICS, {}, before="iris v1 (image `sha256:1`)")
+    assert "before, iris v1 (image `sha256:1`), is not kept" in notes
+
+
+def test_the_release_before_is_named_with_its_image() -> None:
+    notes = _notes(image_digest=digest_of("old"))
+    assert notes[:3] == [
+        "# Changes of iris v2",
+        "",
+        f"Since iris v1 (image `{digest_of('old')}`):",
     ]
 
 
-def test_the_model_is_no_package(before: Bundle) -> None:
-    assert set(before.earlier.packages) == {"alpha", "bash", "cpython", "libstdc++6"}
-    assert packages_of({}) == {}
+def test_what_stayed_is_told() -> None:
+    assert [line for line in _notes() if line.startswith("- ")] == [
+        "- the same model",
+        "- fitted on the same data",
+        "- fitted by the same code",
+        "- on the same base image",
+    ]
+
+
+def test_what_changed_is_told_with_what_it_is_now() -> None:
+    changes = {"model_digest": "m", "data_version": "d", "git_commit": "c"}
+    lines = _notes(**changes, base_image_id=digest_of("other base"))
+    assert [line for line in lines if line.startswith("- ")] == [
+        f"- another model: `{hex_of('model 2')}`",
+        f"- fitted on other data: `{hex_of('data 2')}`",
+        f"- fitted by other code: `{COMMIT}`",
+        f"- on another base image: `{digest_of('base')}`",
+    ]
+
+
+def test_code_that_nobody_noted_is_unknown() -> None:
+    before = _earlier(facts(1), metrics={}, numpy="2.0")
+    notes = change_notes(facts(2, git_commit=""), METRICS, {}, before=before)
+    assert "- fitted by other code: `unknown`\n" in notes
+
+
+def test_figures_stand_side_by_side() -> None:
+    assert "| accuracy | 0.9 | 0.97 |" in _notes()
+
+
+def test_a_figure_that_only_one_of_them_has_stands_beside_nothing() -> None:
+    before = _earlier(facts(1), metrics={"f1": 0.5, "skill": None})
+    notes = change_notes(facts(2), METRICS | {"skill": math.inf}, {}, before=before).splitlines()
+    assert "| f1 | 0.5 |  |" in notes
+    assert "| accuracy |  | 0.97 |" in notes
+    assert "| skill |  |  |" in notes
+
+
+def test_packages_that_changed_came_or_went_are_listed_and_no_other() -> None:
+    before = _earlier(facts(1), metrics={}, numpy="2.0", left="1", same="1")
+    now = {"numpy": "2.1", "came": "3", "same": "1"}
+    notes = change_notes(facts(2), METRICS, now, before=before).splitlines()
+    assert notes[notes.index("## Packages in the image") + 1 :] == [
+        "",
+        "| | before | now |",
+        "|---|---|---|",
+        "| came | none | 3 |",
+        "| left | 1 | none |",
+        "| numpy | 2.0 | 2.1 |",
+    ]
+
+
+def test_the_same_packages_are_no_empty_table() -> None:
+    before = _earlier(facts(1), metrics={}, numpy="2.0")
+    notes = change_notes(facts(2), METRICS, {"numpy": "2.0"}, before=before)
+    assert notes.endswith("## Packages in the image\n\nThe same.\n")
+
+
+def test_files_of_the_model_are_no_packages() -> None:
+    assert packages_of(_sbom(numpy="2.0")) == {"numpy": "2.0"}

@@ -63,6 +63,23 @@ def test_a_valid_ledger_is_told_with_its_last_hash(ledger: Ledger, capsys: Outpu
     assert json.loads(capsys.readouterr().out) == {"entries": 8, "hash": last, "notes": []}
 
 
+def test_a_line_that_somebody_has_noted_is_looked_up(ledger: Ledger, capsys: Output) -> None:
+    noted = ledger.read()[4]
+    assert main(["ledger", "--verify", "--line", f"5:{noted.hash}"]) == 0
+    assert "8 entries" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("noted", ["5:{last}", "9:{last}", "{last}", "x:{last}", "8:", ""])
+def test_a_line_that_the_ledger_does_not_have_is_told(
+    noted: str, ledger: Ledger, capsys: Output
+) -> None:
+    line = noted.format(last=ledger.read()[-1].hash)
+    assert main(["ledger", "--verify", f"--line={line}"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"the ledger has no line {line}, so that it is not the one" in printed.err
+
+
 def test_what_a_killed_writer_has_left_is_told(ledger: Ledger, capsys: Output) -> None:
     with ledger.path.open("ab") as file:
         file.write(b'{"customer"')

@@ -69,7 +69,7 @@ def _facts(before: ReleaseFacts, now: ReleaseFacts) -> Iterator[str]:
     }
     for field, same, other in told.values():
         is_same = getattr(before, field) == getattr(now, field)
-        yield f"- {same}" if is_same else f"- {other}: `{getattr(now, field)}`"
+        yield f"- {same}" if is_same else f"- {other}: `{getattr(now, field) or 'unknown'}`"
 
 
 def _metrics(before: Scores, now: Scores) -> Iterator[str]:
