@@ -110,7 +110,8 @@ def running_registry(*options: str) -> Iterator[RegistryCase]:
     deletes = "--env=REGISTRY_STORAGE_DELETE_ENABLED=true"
     (port,) = free_ports(1)
     published = f"--publish=127.0.0.1:{port}:5000"
-    container = engine("run", "--detach", published, deletes, *options, REGISTRY)
+    name = f"--name={FAMILY}-registry-{port}"
+    container = engine("run", "--detach", name, published, deletes, *options, REGISTRY)
     try:
         case = RegistryCase(container, f"127.0.0.1:{port}")
         await_registry(case)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,6 +35,7 @@ from tests.docker.delivery_cases import (
     small_settings,
 )
 from tests.docker.image_cases import BASE
+from tests.docker.platform import until
 
 pytestmark = [pytest.mark.docker, needs_cosign]
 
@@ -93,6 +93,21 @@ def acme() -> Iterator[RegistryCase]:
 def globex() -> Iterator[RegistryCase]:
     """Another customer's registry."""
     with running_registry() as case:
+        yield case
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryCase]:
+    """A registry that lets in one user."""
+    place = tmp_path_factory.mktemp("locked")
+    (place / "htpasswd").write_text(HTPASSWD)
+    options = (
+        "--env=REGISTRY_AUTH=htpasswd",
+        "--env=REGISTRY_AUTH_HTPASSWD_REALM=locked",
+        "--env=REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
+        f"--volume={place}:/auth:ro",
+    )
+    with running_registry(*options) as case:
         yield case
 
 
@@ -315,20 +330,6 @@ class TestChannel:
 class TestPassword:
     """A registry that asks for a password."""
 
-    @pytest.fixture(scope="class")
-    def locked(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryCase]:
-        """A registry that lets in one user."""
-        place = tmp_path_factory.mktemp("locked")
-        (place / "htpasswd").write_text(HTPASSWD)
-        options = (
-            "--env=REGISTRY_AUTH=htpasswd",
-            "--env=REGISTRY_AUTH_HTPASSWD_REALM=locked",
-            "--env=REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
-            f"--volume={place}:/auth:ro",
-        )
-        with running_registry(*options) as case:
-            yield case
-
     @pytest.fixture
     def log_in(
         self, office: Office, locked: RegistryCase, monkeypatch: pytest.MonkeyPatch
@@ -447,6 +448,8 @@ def retag(repository: Repository, tag: str, *, image_of: SmallRelease, scratch: 
 def in_container(disk: str, *releases: SmallRelease) -> subprocess.CompletedProcess[str]:
     """Delivers to a directory on a disk in memory, as the user of the release."""
     paths = {release: f"/bundles/{release.archive.name}" for release in releases}
+    for release in releases:
+        release.archive.chmod(0o644)  # the container has another user
     mounts = {
         ROOT / "serving": "/app/serving",
         ROOT / "ml_assets": "/app/ml_assets",
@@ -461,16 +464,14 @@ def in_container(disk: str, *releases: SmallRelease) -> subprocess.CompletedProc
 
 
 def kill_in_the_middle(office: Office, *, scratch: Path) -> None:
-    """Kills a process that delivers a bundle to a directory when it has half of it."""
+    """Kills a process that delivers a bundle to a directory of which it has a part."""
     pipe = scratch / office.v1.archive.name
     os.mkfifo(pipe)
     facts = office.v1.facts.model_dump_json()
     command = [sys.executable, "-c", HAND_OVER, str(office.settings.deliveries), str(pipe), facts]
     with subprocess.Popen(command, cwd=ROOT) as process, pipe.open("wb") as half:
-        content = office.v1.archive.read_bytes()
-        half.write(content[: len(content) // 2])
+        half.write(bytes(1 << 20))
         half.flush()
-        while not any(office.files().values()):
-            time.sleep(0.05)
+        until(lambda: any(office.files().values()), seconds=30, what="half a bundle")
         process.send_signal(signal.SIGKILL)
         process.wait()
