@@ -271,5 +271,7 @@ def _facts(version: int, digest: str, image_id: str, signer: Signer, *, image: s
 
 def _documents(facts: ReleaseFacts) -> dict[str, dict[str, Any]]:
     statement = provenance(facts, run="run1", started=NOON, builder={})
-    sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
+    digest = facts.image_digest.removeprefix("sha256:")
+    image = {"type": "container", "name": MODEL, "hashes": [{"alg": "SHA-256", "content": digest}]}
+    sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": image}}
     return {RELEASE: facts.model_dump(mode="json"), SBOM: sbom, PROVENANCE: statement}

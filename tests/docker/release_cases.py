@@ -190,21 +190,30 @@ def assert_released(
 
 @contextmanager
 def small_disk(platform: PlatformCase) -> Iterator[str]:
-    """Puts the files of releases on a disk of 64 MB; yields a container that has it at /disk."""
+    """Puts the files of releases on a disk of 2 GB; yields a container that has it at /disk."""
     volume = f"{platform.name}-releases"
-    until(lambda: not platform.run_containers(), seconds=60, what="the end of run containers")
-    engine("volume", "rm", "--force", volume)
-    disk = ("--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=size=64m,uid=1000")
-    engine("volume", "create", *disk, volume)
+    disk = ("--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=size=2g,uid=1000")
+    with _without_releases(platform):
+        engine("volume", "rm", "--force", volume)
+        engine("volume", "create", *disk, volume)
     image = engine("inspect", "--format={{.Config.Image}}", platform.container("code-release"))
     # A disk in memory is empty again once no container has it.
     holder = engine("run", "--detach", f"--volume={volume}:/disk", image, "sleep", "infinity")
     try:
         yield holder
     finally:
-        until(lambda: not platform.run_containers(), seconds=60, what="the end of run containers")
-        engine("rm", "--force", holder)
-        engine("volume", "rm", "--force", volume)
+        with _without_releases(platform):
+            engine("rm", "--force", holder)
+            engine("volume", "rm", "--force", volume)
+
+
+@contextmanager
+def _without_releases(platform: PlatformCase) -> Iterator[None]:
+    """Takes away every container that has the files of releases, for the length of a block."""
+    until(lambda: not platform.run_containers(), seconds=60, what="the end of run containers")
+    platform.compose("rm", "--stop", "--force", "code-release")
+    yield
+    platform.compose("up", "--detach", "--wait", "--no-deps", "code-release")
 
 
 def fill(holder: str) -> None:

@@ -33,10 +33,13 @@ found = {
     "sockets": [str(path) for path in Path("/run").glob("**/docker*") if path.is_socket()],
     "docker": [part for part in os.environ["PATH"].split(":") if Path(part, "docker").exists()],
     "secrets": sorted(name for name in os.environ if re.search(
-        "PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|COSIGN|DOCKER|RELEASE|FEAST_ONLINE", name)),
-    "reaches": [name for name in ("mlflow", "registry") if reaches(name, 5000)],
-    "files": [str(path) for path in (Path("/run/registry-auth"), Path("/run/secrets"))
-              if path.exists()],
+        "PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|COSIGN|DOCKER|RELEASE|FEAST_ONLINE|SIGN|CUSTOM|DELIV",
+        name)),
+    "reaches": [name for name in ("mlflow", "registry", "registry.local") if reaches(name, 5000)],
+    "files": [path for path in ("/run/registry-auth", "/run/secrets", "/run/signing", "/run/scan",
+              "/run/customers.yaml", "/var/lib/deliveries") if Path(path).exists()],
+    "keys": [str(path) for top in ("/run", "/var/lib", "/app", "/home", "/tmp")
+             for path in Path(top).rglob("*.key")],
     "uid": os.getuid(),
     "capabilities": next(line.split()[1] for line in open("/proc/self/status")
                          if line.startswith("CapEff")),
@@ -63,6 +66,7 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
         "secrets": ["DAGSTER_DB_PASSWORD", "FEAST_ONLINE_STORE"],
         "reaches": ["mlflow"],
         "files": [],
+        "keys": [],
         "uid": 1000,
         "capabilities": "0000000000000000",
         "writes_code": False,
@@ -139,6 +143,16 @@ def test_no_service_but_the_daemon_and_the_keeper_has_the_engines_socket(
 ) -> None:
     mounts = engine("inspect", "--format", "{{json .Mounts}}", platform.container(service))
     assert "docker.sock" not in mounts
+
+
+def test_no_service_has_the_key_the_customers_or_the_deliveries(platform: PlatformCase) -> None:
+    services = platform.compose("ps", "--services").stdout.split()
+    mounts = {
+        service: engine("inspect", "--format", "{{json .Mounts}}", platform.container(service))
+        for service in services
+    }
+    assert {"code-release", "code-training", "daemon", "webserver"} <= mounts.keys()
+    assert [one for one, told in mounts.items() if str(platform.home) in told] == []
 
 
 def test_a_run_is_cancelled_even_while_its_container_is_being_started(

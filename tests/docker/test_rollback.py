@@ -1,0 +1,288 @@
+"""On a platform, production and all customers go back to a release that is verified anew."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.platform import News
+from ml_assets.resources.version_files import RegisteredVersion
+from serving.release.partitions import partition_key
+from tests.conftest import ROOT
+from tests.docker.delivery_cases import RegistryCase, registry_down, running_registry
+from tests.docker.engine import engine
+from tests.docker.platform import PlatformCase, until
+from tests.docker.release_cases import ReleaseCase
+
+pytestmark = pytest.mark.docker
+
+FLIP = """
+import sys
+from pathlib import Path
+(path,) = Path("/var/lib/ml_assets/releases").glob(sys.argv[1] + "/*.tar")
+with path.open("r+b") as file:
+    at = file.read().index(b'omFormat": "CycloneDX"') - 1
+    file.seek(at)
+    byte = file.read(1)[0]
+    file.seek(at)
+    file.write(bytes([byte ^ 1]))
+"""
+TAGS = "/var/lib/registry/docker/registry/v2/repositories/iris/_manifests/tags"
+
+
+@dataclass(frozen=True)
+class RollbackCase:
+    """A platform with two releases, and two customers who got both.
+
+    Attributes:
+        case: The versions of the model.
+        first: The one that was released first.
+        second: The one after it.
+        acme: The registry of a customer.
+    """
+
+    case: ReleaseCase
+    first: RegisteredVersion
+    second: RegisteredVersion
+    acme: RegistryCase
+
+    @property
+    def platform(self) -> PlatformCase:
+        """The platform."""
+        return self.case.platform
+
+    def launch(self, version: RegisteredVersion) -> str:
+        """Launches the return to a version, as `make rollback` does."""
+        config = {"ops": {"rollback": {"config": {"who": "me@here", "reason": "a test"}}}}
+        tags = {"dagster/partition": _key(version), "release": _key(version)}
+        return self.platform.dagster.launch("roll_back", config, location="release", tags=tags)
+
+    def to(self, version: RegisteredVersion) -> News:
+        """Goes back to a version."""
+        return self.platform.wait_for_end(self.launch(version))
+
+    def refusal(self, version: RegisteredVersion) -> str:
+        """Why there is no return to a version; production stays where it was."""
+        before = self.case.live.version
+        news = self.to(version)
+        assert news.status == "FAILURE"
+        assert self.case.live.version == before
+        return complaint(news)
+
+    def digest(self, version: RegisteredVersion) -> str:
+        """What a version was released as."""
+        return self.case.tags(version)["image_digest"]
+
+    def make(self, *goals: str) -> str:
+        """What `make` prints, asked about this platform."""
+        settings = [f"{name}={value}" for name, value in self.platform.settings.items()]
+        ended = subprocess.run(
+            ["make", "--silent", *goals, *settings],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        """The lines of the ledger."""
+        lines: list[dict[str, Any]] = json.loads(self.make("ledger", "JSON=1"))
+        return lines
+
+
+@pytest.fixture(scope="module")
+def released(platform: PlatformCase) -> Iterator[RollbackCase]:
+    """Two versions, both released and delivered; the second one is in production."""
+    network = f"{platform.settings['PLATFORM_NETWORK']}-registry"
+    with running_registry(f"--network={network}", "--network-alias=acme.local") as acme:
+        customers = Path(platform.settings["CUSTOMERS_FILE"])
+        places = {"acme": {"registry": "acme.local:5000"}, "files": {"directory": "files"}}
+        listed = [{"name": name, "models": ["iris"], **place} for name, place in places.items()]
+        customers.write_text(json.dumps({"customers": listed}))
+        case = ReleaseCase.create(platform)
+        (second,) = case.add(1)
+        case.promote(second)
+        platform.released(_key(second))
+        try:
+            yield RollbackCase(case, case.first, second, acme)
+        finally:
+            customers.write_text("")
+            case.remove_images()
+
+
+@pytest.fixture(scope="module")
+def gone_back(released: RollbackCase) -> RollbackCase:
+    """The same, with the first one in production again."""
+    news = released.to(released.first)
+    assert news.status == "SUCCESS", complaint(news)
+    return released
+
+
+def test_production_goes_back(gone_back: RollbackCase) -> None:
+    registry, model = gone_back.platform.registry, gone_back.first.name
+    assert registry.require(model, "production").version == gone_back.first.version
+    assert registry.require(model, "previous").version == gone_back.second.version
+
+
+def test_the_channel_of_every_customer_leads_to_the_old_release(gone_back: RollbackCase) -> None:
+    digest = gone_back.digest(gone_back.first)
+    assert gone_back.acme.digest("iris", "stable") == digest
+    place = gone_back.platform.home / "delivery" / "files" / "iris"
+    bundle = f"iris-v{gone_back.first.version}-{digest[7:19]}.tar"
+    assert (place / "stable").read_text() == f"{bundle}\n"
+    assert (place / bundle).is_file()
+
+
+def test_what_customers_pull_is_the_image_that_was_proved(gone_back: RollbackCase) -> None:
+    stable = f"{gone_back.acme.address}/iris:stable"
+    engine("pull", "--quiet", stable)
+    found = engine("image", "inspect", "--format={{.Id}}", stable)
+    (release,) = (
+        one
+        for one in gone_back.ledger
+        if one["event"] == "release" and one["version"] == gone_back.first.version
+    )
+    assert found == release["image_id"]
+
+
+def test_the_ledger_tells_it_in_order(gone_back: RollbackCase) -> None:
+    def released(version: int) -> list[tuple[str, int]]:
+        events = ("promotion", "release", "delivery", "delivery")
+        return [(event, version) for event in events]
+
+    first, second = gone_back.first.version, gone_back.second.version
+    back = [("rollback", first), ("delivery", first), ("delivery", first)]
+    lines = gone_back.ledger
+    events = [(line["event"], line["version"]) for line in lines]
+    assert events == [*released(first), *released(second), *back]
+    (rollback,) = (line for line in lines if line["event"] == "rollback")
+    told = {name: rollback[name] for name in ("who", "reason", "from_version")}
+    assert told == {"who": "me@here", "reason": "a test", "from_version": second}
+    assert "the ledger is as it was written: 11 entries" in gone_back.make("ledger-verify")
+
+
+def test_lineage_is_told_both_ways(gone_back: RollbackCase) -> None:
+    digest, data = gone_back.digest(gone_back.first), gone_back.first.tags["data_version"]
+    from_image = gone_back.make("lineage", f"DIGEST={digest}", "JSON=1")
+    assert all(name in from_image for name in (data, gone_back.first.run_id, "acme", "files"))
+    from_data = gone_back.make("lineage", f"DATA={data}", "JSON=1")
+    assert all(name in from_data for name in (digest, gone_back.digest(gone_back.second), "acme"))
+
+
+def test_the_sensor_releases_nothing_for_it(gone_back: RollbackCase) -> None:
+    gone_back.case.await_sensor()
+    for version in (gone_back.first, gone_back.second):
+        assert gone_back.case.statuses(version) == ["SUCCESS"]
+
+
+def test_a_bundle_with_one_byte_flipped_is_refused_and_named(gone_back: RollbackCase) -> None:
+    with flipped(gone_back, gone_back.second):
+        refusal = gone_back.refusal(gone_back.second)
+    assert f"sbom.cdx.json of iris-v{gone_back.second.version}-" in refusal
+
+
+def test_an_image_that_lost_its_signature_is_refused(gone_back: RollbackCase) -> None:
+    with unsigned(gone_back, gone_back.digest(gone_back.second)):
+        refusal = gone_back.refusal(gone_back.second)
+    assert "it has no such signature of this key" in refusal
+
+
+def test_a_version_that_was_never_released_is_refused(gone_back: RollbackCase) -> None:
+    (third,) = gone_back.case.add(1)
+    refusal = gone_back.refusal(third)
+    assert f"there is no /var/lib/ml_assets/releases/iris/v{third.version}/bundle.json" in refusal
+
+
+def test_what_was_overtaken_while_its_delivery_waited_is_not_delivered(
+    gone_back: RollbackCase,
+) -> None:
+    case, acme = gone_back.case, gone_back.acme
+    (third,) = case.add(1)
+    with registry_down(acme):
+        case.promote(third)
+        waiting = case.started(third)
+        gone_back.platform.wait_for_step(waiting, "push")
+        until(
+            lambda: retries(gone_back.platform, waiting), seconds=120, what="a delivery that fails"
+        )
+        back = gone_back.launch(gone_back.first)
+        until(
+            lambda: case.live.version == gone_back.first.version, seconds=120, what="the rollback"
+        )
+        assert gone_back.platform.dagster.news(waiting).status == "STARTED"
+    assert gone_back.platform.wait_for_end(back).status == "SUCCESS"
+    assert gone_back.platform.wait_for_end(waiting).status == "SUCCESS"
+    assert case.recorded(third, "delivery", "not delivered") == [
+        f"{gone_back.first.label} is in production"
+    ]
+    assert acme.digest("iris", "stable") == gone_back.digest(gone_back.first)
+    assert gone_back.digest(third)[7:19] not in "".join(acme.tags("iris"))
+
+
+def test_a_release_without_a_key_says_what_to_do_and_pushes_nothing(
+    gone_back: RollbackCase,
+) -> None:
+    case, platform = gone_back.case, gone_back.platform
+    (third,) = case.add(1)
+    platform.compose("up", "--detach", "--wait", "--no-deps", "code-release", RELEASE_PROFILE="")
+    try:
+        case.promote(third)
+        told = case.complaint(third)
+    finally:
+        platform.compose("up", "--detach", "--wait", "--no-deps", "code-release")
+    assert "no key is configured to sign releases with; set SIGNING_KEY in .env" in told
+    assert case.tags(third) == {}
+    with pytest.raises(AssertionError):
+        engine("pull", "--quiet", f"{platform.images}/iris:v{third.version}")
+
+
+def complaint(news: News) -> str:
+    """What the failed step of a run says."""
+    told = [
+        event["failureMetadata"]["description"]
+        for event in news.events
+        if event["__typename"] == "ExecutionStepFailureEvent" and event["failureMetadata"]
+    ]
+    return "\n".join(told)
+
+
+def retries(platform: PlatformCase, run: str) -> bool:
+    """Whether a step of a run waits for its next attempt."""
+    events = platform.dagster.news(run).events
+    return any(one["__typename"] == "ExecutionStepUpForRetryEvent" for one in events)
+
+
+@contextmanager
+def flipped(case: RollbackCase, version: RegisteredVersion) -> Iterator[None]:
+    """Flips a byte in the bundle of a version, and flips it back."""
+    volume = f"--volume={case.platform.name}-releases:/var/lib/ml_assets"
+    image = engine("inspect", "--format={{.Config.Image}}", case.platform.container("code-release"))
+    command = ("run", "--rm", volume, image, "python", "-c", FLIP, f"iris/v{version.version}")
+    engine(*command)
+    try:
+        yield
+    finally:
+        engine(*command)
+
+
+@contextmanager
+def unsigned(case: RollbackCase, digest: str) -> Iterator[None]:
+    """Takes the signature of an image out of our registry, and puts it back."""
+    registry, tag = case.platform.container("registry"), f"{digest.replace(':', '-')}.sig"
+    engine("exec", registry, "mv", f"{TAGS}/{tag}", f"/var/lib/registry/{tag}")
+    try:
+        yield
+    finally:
+        engine("exec", registry, "mv", f"/var/lib/registry/{tag}", f"{TAGS}/{tag}")
+
+
+def _key(version: RegisteredVersion) -> str:
+    return partition_key(version.name, version.version)
