@@ -243,6 +243,11 @@ def test_papers_that_say_nothing_are_refused(bundle: Bundle, name: str) -> None:
     reason_of(bundle.verify())
 
 
+def compact(content: object) -> bytes:
+    """JSON as it stands in images."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
 def swap(bundle: Bundle, other: Bundle) -> None:
     """The whole image of another version."""
     shutil.copy(other.directory / "image.tar", bundle.directory)
@@ -254,7 +259,7 @@ def for_docker(bundle: Bundle, other: Bundle) -> None:
     evil = json.loads(member(other, "manifest.json"))
     evil[0]["RepoTags"] = [name]
     both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
-    repack(bundle.directory / "image.tar", both | {"manifest.json": json.dumps(evil).encode()})
+    repack(bundle.directory / "image.tar", both | {"manifest.json": compact(evil)})
 
 
 def for_docker_too(bundle: Bundle, other: Bundle) -> None:
@@ -264,8 +269,7 @@ def for_docker_too(bundle: Bundle, other: Bundle) -> None:
         *json.loads(member(other, "manifest.json")),
     ]
     both = members(other.directory / "image.tar") | members(bundle.directory / "image.tar")
-    content = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()
-    repack(bundle.directory / "image.tar", both | {"manifest.json": content})
+    repack(bundle.directory / "image.tar", both | {"manifest.json": compact(entries)})
 
 
 def for_containerd(bundle: Bundle, other: Bundle) -> None:
