@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -136,9 +136,10 @@ class TestRollback:
         platform.ended(step, version=1)
         assert platform.asked == []
 
-    def test_one_that_was_given_up_since_is_not(self, platform: Platform, shelf: Shelf) -> None:
-        shelf.roll_back(2, when=datetime.now(UTC) - timedelta(days=1))
-        platform.ended("rollback", version=2)
+    def test_one_that_was_given_up_by_hand_since_is_not(
+        self, platform: Platform, shelf: Shelf
+    ) -> None:
+        shelf.hand_move(2)
         assert platform.asked == []
 
 
