@@ -51,4 +51,4 @@ def _finish(platform: Platform, model: str, job: str) -> None:
     print_results(model, job, Settings.from_environment(), train="make train")
     if job == "train":
         page = platform.page("assets/push")
-        say(f"\nA run of the job `release` builds, proves and pushes its service now: {page}")
+        say(f"\nA run of the job `release` builds, proves and delivers it now: {page}")

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ml_assets.resources.files import told_plainly
 from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
@@ -15,7 +17,7 @@ from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemb
 from serving.release.bundle.change_notes import Earlier
 from serving.release.bundle.checking import is_sound
 from serving.release.bundle.facts import RELEASE, ReleaseFacts, immutable_tag
-from serving.release.bundle.measured import EvaluationFile
+from serving.release.bundle.measured import EvaluationFile, Measured
 from serving.release.bundle.oci import OciImage, write_layout
 from serving.release.bundle.signed_files import SUMS, file_sha256, sign_directory
 from serving.release.contents.forbidden import find_forbidden
@@ -33,7 +35,7 @@ from serving.release.scan.scanning import scan
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
 from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
-from serving.runtime.manifest import read_manifest
+from serving.runtime.manifest import first_line, read_manifest
 
 SERVICE_PAGE = PROJECT.parent / "docs" / "service.md"
 SHOWN = 10
@@ -103,7 +105,7 @@ class Bundler:
             image=oci,
             contents=contents,
             model=[*_model_files(model_dir)],
-            measured=EvaluationFile.model_validate(self.registry.evaluation(version)).evaluation,
+            measured=self._measured(version),
             purpose=version.tags.get(PURPOSE, ""),
             limits=version.tags.get(LIMITS, ""),
             told=files.document(CARD),
@@ -117,6 +119,20 @@ class Bundler:
             started=self.started,
             builder={"docker": docker("version", "--format={{.Server.Version}}"), **_versions()},
         )
+
+    def _measured(self, version: RegisteredVersion) -> Measured:
+        """What the evaluation of a version has measured.
+
+        Raises:
+            ReleaseError: Its record is of another form.
+        """
+        try:
+            return EvaluationFile.model_validate(self.registry.evaluation(version)).evaluation
+        except ValidationError as error:
+            raise ReleaseError(
+                f"the evaluation of {version.label} can't be understood ({first_line(error)}); "
+                f"run {version.name}_evaluate again"
+            ) from error
 
     def _facts(
         self,

@@ -48,7 +48,7 @@ def push(context: dg.AssetExecutionContext, registry: ModelRegistry, release: Re
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    record = files.require_bundle()
+    record = files.require_proved_bundle()
     push_bundle(record, files, release)
     digest, reference = record.facts.image_digest, f"{release.registry}/{key_of(version)}"
     registry.record_release(version, image=reference, digest=digest)

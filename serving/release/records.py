@@ -181,6 +181,20 @@ class ReleaseFiles:
             )
         return record
 
+    def require_proved_bundle(self) -> BundleRecord:
+        """The bundle of the version, if it is of the very image that was proved last.
+
+        Raises:
+            ReleaseError: There is none, or it is of another image.
+        """
+        record, image = self.require_bundle(), self.require_proved_image()
+        if record.image_id != image.id:
+            raise ReleaseError(
+                f"{record.file} is of the image {record.image_id}, but {image.id} was proved; "
+                "materialise the asset bundle again"
+            )
+        return record
+
     def archive(self, record: BundleRecord) -> Path:
         """The file of a bundle."""
         return self.records / record.file

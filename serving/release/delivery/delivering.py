@@ -35,7 +35,7 @@ class Outcome:
         reasons = "\n".join(f"- {name}: {reason}" for name, reason in self.failures.items())
         return (
             f"{len(self.failures)} of {len(self.places) + len(self.failures)} customers have not "
-            f"got it; the others have. It is tried again, and so does make deliver:\n{reasons}"
+            f"got it; the others have. It is tried again by itself, and by make deliver:\n{reasons}"
         )
 
 
@@ -62,7 +62,7 @@ def deliver(
     for customer in customers:
         try:
             places[customer.name] = handover.to(customer)
-        except MLAssetsError as error:
+        except (MLAssetsError, OSError) as error:
             _log.warning("%s has not got %s: %s", customer.name, facts.label, error)
             failures[customer.name] = str(error)
         else:
