@@ -76,7 +76,7 @@ class Workbench:
     def work(self) -> BundleRecord:
         """Makes the bundle."""
         registry = ModelRegistry(tracking_uri="unused")
-        return _Bundler(registry, self.settings, "run1").bundle(VERSION, self.files)
+        return _Bundler(registry, self.settings, "run1", MADE).bundle(VERSION, self.files)
 
     def check(self, archive: Path) -> None:
         """Checks that an archive is a whole bundle of the version."""
