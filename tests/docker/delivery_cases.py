@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,12 @@ from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY
+from tests.unit.facts_cases import facts as facts_of
 
 needs_cosign = pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed")
 
 REGISTRY = "registry:2.8.3"
 MODEL = "oven"
-HASH = "sha256:" + "0" * 64
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WRITES = ('"PUT ', '"POST ', '"PATCH ', '"DELETE ')
 
 
@@ -209,7 +207,14 @@ def small_release(
         (place / "layout").mkdir()
         image = write_layout(image_id, place / "layout", cache=settings.home / "layers")
         tag = immutable_tag(str(version), image.digest)
-        facts = _facts(version, image.digest, image_id, signer, image=f"{MODEL}:{tag}")
+        facts = facts_of(
+            version,
+            model=MODEL,
+            image=f"{MODEL}:{tag}",
+            image_digest=image.digest,
+            image_id=image.image_id,
+            key_fingerprint=signer.public_key().fingerprint,
+        )
         directory = place / "bundle"
         directory.mkdir()
         for name, described in _documents(facts).items():
@@ -243,34 +248,8 @@ def remove_small_images() -> None:
         engine("image", "rm", "--force", *{*images.split()})
 
 
-def _facts(version: int, digest: str, image_id: str, signer: Signer, *, image: str) -> ReleaseFacts:
-    return ReleaseFacts(
-        model=MODEL,
-        version=str(version),
-        image=image,
-        image_digest=digest,
-        image_id=image_id,
-        platform="linux/amd64",
-        data_version="data1",
-        git_commit="a" * 40,
-        mlflow_run="run1",
-        model_digest="1" * 64,
-        lock_digest="2" * 64,
-        training_lock_digest="3" * 64,
-        base_image="base:1",
-        base_image_id=HASH,
-        registered=NOON,
-        released=NOON,
-        key_fingerprint=signer.public_key().fingerprint,
-        development_key=True,
-        golden_requests=500,
-        support_contact="",
-        ledger=f"0:{'0' * 64}",
-    )
-
-
 def _documents(facts: ReleaseFacts) -> dict[str, dict[str, Any]]:
-    statement = provenance(facts, run="run1", started=NOON, builder={})
+    statement = provenance(facts, run="run1", started=facts.released, builder={})
     digest = facts.image_digest.removeprefix("sha256:")
     image = {"type": "container", "name": MODEL, "hashes": [{"alg": "SHA-256", "content": digest}]}
     sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": image}}

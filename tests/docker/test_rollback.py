@@ -102,17 +102,18 @@ class RollbackCase:
 def released(platform: PlatformCase) -> Iterator[RollbackCase]:
     """Two versions, both released and delivered; the second one is in production."""
     network = f"{platform.settings['PLATFORM_NETWORK']}-registry"
+    case = ReleaseCase.create(platform)
     with running_registry(f"--network={network}", "--network-alias=acme.local") as acme:
         customers = Path(platform.settings["CUSTOMERS_FILE"])
         places = {"acme": {"registry": "acme.local:5000"}, "files": {"directory": "files"}}
         listed = [{"name": name, "models": ["iris"], **place} for name, place in places.items()]
         customers.write_text(json.dumps({"customers": listed}))
-        case = ReleaseCase.create(platform)
-        (second,) = case.add(1)
-        case.promote(second)
-        platform.released(_key(second))
+        first, second = case.add(2)
         try:
-            yield RollbackCase(case, case.first, second, acme)
+            for version in (first, second):
+                case.promote(version)
+                platform.released(_key(version))
+            yield RollbackCase(case, first, second, acme)
         finally:
             customers.write_text("")
             case.remove_images()
@@ -160,13 +161,13 @@ def test_the_ledger_tells_it_in_order(gone_back: RollbackCase) -> None:
 
     first, second = gone_back.first.version, gone_back.second.version
     back = [("rollback", first), ("delivery", first), ("delivery", first)]
-    lines = gone_back.ledger
+    lines = [line for line in gone_back.ledger if line["version"] in {first, second}]
     events = [(line["event"], line["version"]) for line in lines]
     assert events == [*released(first), *released(second), *back]
     (rollback,) = (line for line in lines if line["event"] == "rollback")
     told = {name: rollback[name] for name in ("who", "reason", "from_version")}
     assert told == {"who": "me@here", "reason": "a test", "from_version": second}
-    assert "the ledger is as it was written: 11 entries" in gone_back.make("ledger-verify")
+    assert "the ledger is as it was written" in gone_back.make("ledger-verify")
 
 
 def test_lineage_is_told_both_ways(gone_back: RollbackCase) -> None:
