@@ -11,8 +11,17 @@ from serving.release.image import ServiceImage
 from serving.release.packaging import BuiltBento, build_bento
 from serving.runtime.model import Model
 from tests.docker.bundle_cases import Delivered, deliver
+from tests.docker.delivery_cases import (
+    RegistryCase,
+    SmallRelease,
+    remove_small_images,
+    running_registry,
+    small_release,
+    small_settings,
+)
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY, build, golden_requests
+from tests.docker.office import Office
 from tests.docker.platform import PlatformCase
 from tests.unit.model_cases import REGISTERED, forecast_model
 
@@ -70,3 +79,43 @@ def platform() -> Iterator[PlatformCase]:
         yield case
     finally:
         case.remove()
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[RegistryCase]:
+    """Our own registry."""
+    with running_registry() as case:
+        yield case
+    remove_small_images()
+
+
+@pytest.fixture(scope="module")
+def acme() -> Iterator[RegistryCase]:
+    """A customer's registry."""
+    with running_registry() as case:
+        yield case
+
+
+@pytest.fixture(scope="module")
+def globex() -> Iterator[RegistryCase]:
+    """Another customer's registry."""
+    with running_registry() as case:
+        yield case
+
+
+@pytest.fixture(scope="module")
+def shelf(
+    ours: RegistryCase, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SmallRelease, SmallRelease]:
+    """Two versions that are pushed to our registry."""
+    settings = small_settings(tmp_path_factory.mktemp("shelf"), registry=f"{ours.address}/shelf")
+    first, second = (small_release(settings, version=number) for number in (1, 2))
+    first.push()
+    second.push()
+    return first, second
+
+
+@pytest.fixture
+def office(shelf: tuple[SmallRelease, SmallRelease], tmp_path: Path) -> Office:
+    """An office of this test's own."""
+    return Office(shelf, tmp_path, tmp_path.name.replace("_", "-"))

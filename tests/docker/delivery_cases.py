@@ -6,11 +6,10 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY
+from tests.docker.platform import until
 from tests.unit.facts_cases import facts as facts_of
 
 needs_cosign = pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed")
@@ -92,10 +92,10 @@ class RegistryCase:
         except (OSError, HTTPException):
             return False
 
-    def _ask(self, path: str) -> tuple[Mapping[str, str], bytes]:
+    def _ask(self, path: str) -> tuple[HTTPMessage, bytes]:
         return self._request("GET", path)[1:]
 
-    def _request(self, method: str, path: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _request(self, method: str, path: str) -> tuple[int, HTTPMessage, bytes]:
         connection = HTTPConnection(self.address, timeout=5)
         connection.request(method, path, headers={"Accept": MANIFEST_TYPE})
         response = connection.getresponse()
@@ -131,10 +131,7 @@ def registry_down(case: RegistryCase) -> Iterator[None]:
 
 def await_registry(case: RegistryCase) -> None:
     """Waits until a registry answers."""
-    deadline = time.monotonic() + 30
-    while not case.is_up():
-        assert time.monotonic() < deadline, "the registry does not answer"
-        time.sleep(0.05)
+    until(case.is_up, seconds=30, what="the registry")
 
 
 def make_key(directory: Path, name: str = "development") -> Signer:
