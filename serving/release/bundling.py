@@ -34,6 +34,7 @@ from serving.release.scan.report import ScanReport
 from serving.release.scan.scanning import scan
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
+from serving.release.workplace import workplace
 from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
 from serving.runtime.manifest import first_line, read_manifest
 
@@ -76,7 +77,7 @@ class Bundler:
         image = files.require_proved_image()
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
-        with files.workplace() as place:
+        with workplace(files) as place:
             if found := _sound_one(files, image.id, fingerprint, scratch=place):
                 return found
             layout = place / "layout"

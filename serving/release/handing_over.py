@@ -11,6 +11,7 @@ from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.records import ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.steps import Release, Result, files_of, key_of, step, version_of, who
+from serving.release.workplace import delivering
 
 if TYPE_CHECKING:
     from serving.release.delivery.delivering import Outcome
@@ -74,7 +75,7 @@ def delivery(
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    with files.delivering():
+    with delivering(files):
         live = registry.by_alias(version.name, "production")
         if live is None or live.version != version.version:
             now = live.label if live else "no version"

@@ -2,10 +2,7 @@
 
 The build runs in a process of its own, on a staged copy of ``serving/runtime`` and of the verified
 files of the model; it does not see the repository, so nothing else can get in. A Bento that holds
-the same already is kept as it is, under a service that may be running from it. A finished Bento is
-moved into the store by a rename: whatever stops a build half-way leaves the store as it was. The
-Bento that it replaces is moved away just before; where a kill hits between the two, the next build,
-of whatever model, moves it back.
+the same already is kept as it is, under a service that may be running from it.
 """
 
 import json
@@ -15,20 +12,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-from filelock import FileLock
 from packaging.requirements import Requirement
 
 import serving.runtime
 from ml_assets.resources.pins import installed_pin
 from serving.release.bento_files import is_built_of, set_creation_time
+from serving.release.bento_store import install, make_latest, workspace_in
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, read_verified, sha256
 from serving.runtime.manifest import ModelManifest, read_manifest
@@ -42,8 +36,6 @@ SERVICE = "serving.runtime.service:PredictionService"
 # BentoML adds itself, with httpx, prometheus_client, psutil and uvicorn.
 PACKAGES = ("numpy", "pydantic", "tzdata", "xgboost-cpu")
 SKOPS_PACKAGES = ("scikit-learn", "skops")
-# Where a Bento waits while another takes its place.
-REPLACED = "replaced"
 PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TZ")
 
 _log = logging.getLogger(__name__)
@@ -93,7 +85,7 @@ def build_bento(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", version):
         raise PackagingError(f"{version!r} can't be a model's version; use one such as '3'")
     try:
-        with _workspace(bento_home) as workspace:
+        with workspace_in(bento_home) as workspace:
             manifest = _stage(model_dir, workspace / "context", notes=notes or ReleaseNotes())
             return _build(
                 manifest,
@@ -115,22 +107,6 @@ def bentoml_environment(bento_home: Path) -> dict[str, str]:
     return {**passed_on, "BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(bento_home)}
 
 
-@contextmanager
-def _workspace(bento_home: Path) -> Iterator[Path]:
-    """An empty directory on the store's file system; one build at a time has one."""
-    root = bento_home / "build"
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(bento_home / "build.lock"):
-        _settle(bento_home)
-        for left_over in root.iterdir():
-            shutil.rmtree(left_over, ignore_errors=True)
-        try:
-            with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as workspace:
-                yield Path(workspace)
-        finally:
-            _settle(bento_home)
-
-
 def _build(
     manifest: ModelManifest, *, version: str, created: datetime, workspace: Path, bento_home: Path
 ) -> BuiltBento:
@@ -149,8 +125,8 @@ def _build(
         _run_bentoml(context, tag=tag, home=workspace)
         built = workspace / "bentos" / place
         set_creation_time(built, created)
-        _install(built, target, replaced=bento_home / REPLACED / place)
-    _make_latest(target, scratch=workspace / "latest")
+        install(built, target)
+    make_latest(target, scratch=workspace / "latest")
     return BuiltBento(tag, target)
 
 
@@ -235,28 +211,3 @@ def _run_bentoml(context: Path, *, tag: str, home: Path) -> None:
     if ended.returncode != 0:
         reason = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-5:])
         raise PackagingError(f"BentoML can't build {tag}: {reason}")
-
-
-def _install(built: Path, target: Path, *, replaced: Path) -> None:
-    """Moves a finished Bento into the store; one that is there is moved to ``replaced``."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        replaced.parent.mkdir(parents=True, exist_ok=True)
-        target.rename(replaced)
-    built.rename(target)
-
-
-def _settle(bento_home: Path) -> None:
-    """Removes what was replaced, and moves back what nothing came in place of."""
-    for replaced in (bento_home / REPLACED).glob("*/*"):
-        target = bento_home / "bentos" / replaced.parent.name / replaced.name
-        if target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-        else:
-            replaced.rename(target)
-
-
-def _make_latest(bento: Path, *, scratch: Path) -> None:
-    """Makes a Bento the one that its model's name without a version means."""
-    scratch.write_text(bento.name, encoding="utf-8")
-    scratch.replace(bento.parent / "latest")

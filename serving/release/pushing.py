@@ -16,6 +16,7 @@ from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
 from serving.release.registries import Repository
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
+from serving.release.workplace import workplace
 
 CYCLONEDX = "cyclonedx"
 """cosign's name of a type of attestations; provenance goes by its URI, as cosign would else rename
@@ -38,7 +39,7 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
     facts, signer = record.facts, release.require_signer()
     _check_key(facts, signer)
     repository = release.repository(facts.model)
-    with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
+    with workplace(files) as place, unpacked(files.archive(record), scratch=place) as bundle:
         check_bundle(bundle, facts, fingerprint=facts.key_fingerprint)
         layout = unpack_image(bundle, place / "layout", facts)
         _push(repository, layout, immutable_tag(facts.version, facts.image_digest), facts)

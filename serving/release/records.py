@@ -1,25 +1,18 @@
 """What the steps of a release leave for the next ones: image, proof, bundle."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
-from ml_assets.resources.files import UNFINISHED, atomic_write, told_plainly
+from ml_assets.resources.files import atomic_write, told_plainly
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.settings import ReleaseSettings
 from serving.runtime.errors import MLAssetsError
 from serving.runtime.spec import FrozenModel
 
-PATIENCE_SECONDS = 900
-WORK = ".work."
-"""How the names of directories begin in which something is being made."""
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -198,42 +191,6 @@ class ReleaseFiles:
     def archive(self, record: BundleRecord) -> Path:
         """The file of a bundle."""
         return self.records / record.file
-
-    @contextmanager
-    def delivering(self) -> Iterator[None]:
-        """Keeps other runs from delivering a version of the same model meanwhile.
-
-        Raises:
-            ReleaseError: Another one does not end.
-        """
-        with told_plainly(self.records):
-            self.records.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.records.parent / "delivery.lock", timeout=PATIENCE_SECONDS):
-                yield
-        except Timeout as error:
-            raise ReleaseError(
-                f"another run has been delivering this model for {PATIENCE_SECONDS} s; see the "
-                "runs that are in progress"
-            ) from error
-
-    @contextmanager
-    def workplace(self) -> Iterator[Path]:
-        """An empty directory beside the records, for what is not finished yet."""
-        with told_plainly(self.records):
-            self.records.mkdir(parents=True, exist_ok=True)
-            self._clear()
-            with TemporaryDirectory(
-                dir=self.records, prefix=WORK, ignore_cleanup_errors=True
-            ) as place:
-                yield Path(place)
-
-    def _clear(self) -> None:
-        """Removes what killed runs have left; runs of one version wait for each other."""
-        for left in self.records.glob(f"{WORK}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        for left in self.records.glob(f".*{UNFINISHED}"):
-            left.unlink(missing_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:
         with told_plainly(self.records):

@@ -26,6 +26,7 @@ from serving.release.recording import Recorder
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import PublicKey
+from serving.release.workplace import delivering, workplace
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Rollback:
         image = ServiceImage(record.facts.image, inspect_image(record.facts.image).id)
         report = prove(image, self.registry.golden(version))
         self._require_in_registry(record, files, key)
-        with files.delivering():
+        with delivering(files):
             from_version = self._move(version)
             recorder = Recorder.of(self.release, who=self.who)
             recorder.rollback(record.facts, from_version=from_version, reason=self.reason)
@@ -76,7 +77,7 @@ class Rollback:
     def _verify(self, record: BundleRecord, files: ReleaseFiles) -> PublicKey:
         """Verifies a bundle by the key that the ledger has noted, and loads its image."""
         fingerprint = self._fingerprint(record)
-        with files.workplace() as place, unpacked(files.archive(record), scratch=place) as bundle:
+        with workplace(files) as place, unpacked(files.archive(record), scratch=place) as bundle:
             _log.info("verifying %s", bundle.name)
             check_bundle(bundle, record.facts, fingerprint=fingerprint)
             _load(bundle / IMAGE, record.facts)

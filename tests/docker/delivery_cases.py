@@ -26,6 +26,7 @@ from serving.release.pushing import push_bundle
 from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
+from serving.release.workplace import workplace
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY
 from tests.docker.platform import until
@@ -200,7 +201,7 @@ def small_release(
     files = ReleaseFiles.of(settings, MODEL, version)
     signer = settings.require_signer()
     image_id = small_image(content or f"v{version}", place=settings.home)
-    with files.workplace() as place:
+    with workplace(files) as place:
         (place / "layout").mkdir()
         image = write_layout(image_id, place / "layout", cache=settings.home / "layers")
         tag = immutable_tag(str(version), image.digest)

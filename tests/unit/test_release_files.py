@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.release import records
+from serving.release import workplace as workplaces
 from serving.release.records import (
     BundleRecord,
     ImageRecord,
@@ -12,6 +12,7 @@ from serving.release.records import (
     ReleaseError,
     ReleaseFiles,
 )
+from serving.release.workplace import delivering, workplace
 from tests.unit.facts_cases import facts
 from tests.unit.ledger_cases import hex_of
 
@@ -85,11 +86,11 @@ class TestWorkplace:
     """Where something is made that is not finished yet."""
 
     def test_it_is_empty_and_beside_the_records(self, files: ReleaseFiles) -> None:
-        with files.workplace() as place:
+        with workplace(files) as place:
             assert (place.parent, [*place.iterdir()]) == (files.records, [])
 
     def test_nothing_of_it_stays(self, files: ReleaseFiles) -> None:
-        with files.workplace() as place:
+        with workplace(files) as place:
             (place / "layout").mkdir()
         assert [*files.records.iterdir()] == []
 
@@ -99,7 +100,7 @@ class TestWorkplace:
         (files.records / ".work.killed" / "layout").mkdir(parents=True)
         (files.records / ".work.killed" / "layout" / "blob").write_bytes(b"half")
         (files.records / ".iris-v2.tar.abc~").write_bytes(b"half")
-        with files.workplace():
+        with workplace(files):
             pass
         assert {one.name for one in files.records.iterdir()} == {"bundle.json", "iris-v2.tar"}
 
@@ -109,7 +110,7 @@ class TestDelivering:
 
     @pytest.fixture(autouse=True)
     def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(records, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(workplaces, "PATIENCE_SECONDS", 0.1)
 
     @staticmethod
     def _other(files: ReleaseFiles, model: str) -> ReleaseFiles:
@@ -119,18 +120,18 @@ class TestDelivering:
     def test_another_version_of_the_model_waits(self, files: ReleaseFiles) -> None:
         other = self._other(files, "iris")
         with (
-            files.delivering(),
+            delivering(files),
             pytest.raises(ReleaseError, match="another run has been delivering this model for"),
-            other.delivering(),
+            delivering(other),
         ):
             pass
 
     def test_another_model_does_not(self, files: ReleaseFiles) -> None:
-        with files.delivering(), self._other(files, "oven").delivering():
+        with delivering(files), delivering(self._other(files, "oven")):
             pass
 
     def test_an_error_leaves_no_lock(self, files: ReleaseFiles) -> None:
-        with pytest.raises(ZeroDivisionError), files.delivering():
+        with pytest.raises(ZeroDivisionError), delivering(files):
             raise ZeroDivisionError
-        with files.delivering():
+        with delivering(files):
             pass
