@@ -25,7 +25,7 @@ def bento(context: dg.AssetExecutionContext, registry: ModelRegistry, release: R
     from serving.runtime.release_notes import ReleaseNotes
 
     version = version_of(context, registry)
-    Recorder.of(release, who=who(context)).promotions(version)
+    Recorder.of(release, who=who(context)).moves(version)
     notes = ReleaseNotes(
         metrics=promotion_metrics(version.tags), support_contact=release.support_contact
     )

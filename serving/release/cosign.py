@@ -63,18 +63,19 @@ _REASONS = (
 _UNKNOWN = _Reason("", "it has failed")
 
 
-def cosign(*arguments: str, password: str = "") -> str:
+def cosign(*arguments: str, password: str = "", patience: float = PATIENCE_SECONDS) -> str:
     """Runs the command line `cosign`, without a shell.
 
     Args:
         arguments: What stands after `cosign`; nothing secret, as other processes can read it.
         password: The private key's, which goes by the command's environment.
+        patience: How many seconds it may take.
 
     Returns:
         What it prints, without white space around it.
 
     Raises:
-        CosignError: It fails, is not installed, or has not ended after 5 minutes.
+        CosignError: It fails, is not installed, or has not ended in time.
     """
     try:
         ended = subprocess.run(  # noqa: S603  no shell, and arguments of ours
@@ -84,7 +85,7 @@ def cosign(*arguments: str, password: str = "") -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=patience,
             check=False,
         )
     except OSError as error:
@@ -94,7 +95,7 @@ def cosign(*arguments: str, password: str = "") -> str:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise CosignError(
-            f"cosign {arguments[0]} has not ended after {PATIENCE_SECONDS} s; look at the registry"
+            f"cosign {arguments[0]} has not ended after {patience:.0f} s; look at the registry"
         ) from error
     if ended.returncode != 0:
         raise _error(arguments, ended.stderr)

@@ -1,7 +1,7 @@
 """The last assets of a release: a signed bundle, the image in our registry, and the deliveries."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -13,11 +13,8 @@ from serving.release.settings import ReleaseSettings
 from serving.release.steps import Release, Result, files_of, key_of, step, version_of, who
 from serving.release.workplace import delivering
 
-if TYPE_CHECKING:
-    from serving.release.delivery.delivering import Outcome
-
 RETRIES = dg.RetryPolicy(max_retries=4, delay=10, backoff=dg.Backoff.EXPONENTIAL)
-"""A registry that is away for a moment: tried again after 10, 20, 40 and 80 seconds."""
+"""A registry that is away for a moment: tried again after 10, 30, 70 and 150 seconds."""
 
 
 @step(deps=["parity"], kinds={"docker", "cosign"})
@@ -71,18 +68,76 @@ def delivery(
 
     A version that is no longer in production is not delivered: a later one is, or was already.
     """
-    from serving.release.delivery.delivering import deliver
+    version = version_of(context, registry)
+    return _deliver(version, registry, release, who=who(context))
+
+
+class RollbackConfig(dg.Config):
+    """Who goes back, and why."""
+
+    who: str = Field(min_length=1, max_length=200, description="The user and host that ask.")
+    reason: str = Field(default="", max_length=500, description="Why; the ledger keeps it.")
+
+
+@step(kinds={"docker", "mlflow", "cosign"}, retry_policy=RETRIES)
+def rollback(
+    context: dg.AssetExecutionContext,
+    config: RollbackConfig,
+    registry: ModelRegistry,
+    release: Release,
+) -> Result:
+    """The return of production to this version: verified, proved, live and delivered again."""
+    from serving.release.returning import Return
+    from serving.release.rollback import Rollback
 
     version = version_of(context, registry)
+    moves = Return(registry, config.who, config.reason, context.run.run_id)
+    report = Rollback(registry, release, moves).to(version, files_of(version, release))
+    return _deliver(version, registry, release, who=config.who, proved=report.requests)
+
+
+def _deliver(
+    version: RegisteredVersion,
+    registry: ModelRegistry,
+    release: ReleaseSettings,
+    *,
+    who: str,
+    **more: int,
+) -> Result:
+    """Delivers what is in production; whom it does not reach is tried again.
+
+    Raises:
+        dagster.Failure: There is such a customer.
+    """
+    from serving.release.delivery.delivering import deliver
+    from serving.release.recording import Recorder
+
     files = files_of(version, release)
+    Recorder.of(release, who=who).moves(registry.version(version.name, version.version))
     with delivering(files):
-        live = registry.by_alias(version.name, "production")
-        if live is None or live.version != version.version:
-            now = live.label if live else "no version"
-            return dg.MaterializeResult(metadata={"not delivered": f"{now} is in production"})
-        outcome = deliver(files.require_bundle(), files, release, who=who(context))
+        if not _is_live(version, registry):
+            return dg.MaterializeResult(metadata={**more, **_overtaken(version, registry)})
+        is_live = partial(_is_live, version, registry)
+        outcome = deliver(files.require_bundle(), files, release, who=who, is_live=is_live)
         _forget_old(version, files, registry, release)
-    return _delivered(outcome)
+    reached = len(outcome.places) + len(outcome.failures)
+    metadata: dict[str, str | int] = {"customers": reached, **outcome.places, **more}
+    if outcome.failures:
+        raise dg.Failure(description=outcome.complaint, metadata=metadata, allow_retries=True)
+    if outcome.overtaken:
+        metadata |= _overtaken(version, registry)
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _is_live(version: RegisteredVersion, registry: ModelRegistry) -> bool:
+    live = registry.by_alias(version.name, "production")
+    return live is not None and live.version == version.version
+
+
+def _overtaken(version: RegisteredVersion, registry: ModelRegistry) -> dict[str, str]:
+    """Why a version is not delivered, or not to all."""
+    live = registry.by_alias(version.name, "production")
+    return {"not delivered": f"{live.label if live else 'no version'} is in production"}
 
 
 def _beginning(context: dg.AssetExecutionContext) -> datetime:
@@ -105,42 +160,3 @@ def _forget_old(
     live = (registry.by_alias(version.name, alias) for alias in aliases)
     needed = {one.version for one in live if one is not None}
     forget_old_bundles(files.records.parent, keep=release.bundles_kept, needed=needed)
-
-
-class RollbackConfig(dg.Config):
-    """Who goes back, and why."""
-
-    who: str = Field(min_length=1, max_length=200, description="The user and host that ask.")
-    reason: str = Field(default="", max_length=500, description="Why; the ledger keeps it.")
-
-
-@step(kinds={"docker", "mlflow", "cosign"}, retry_policy=RETRIES)
-def rollback(
-    context: dg.AssetExecutionContext,
-    config: RollbackConfig,
-    registry: ModelRegistry,
-    release: Release,
-) -> Result:
-    """The return of production to this version: verified, proved, live and delivered again."""
-    from serving.release.rollback import Rollback
-
-    version = version_of(context, registry)
-    going = Rollback(registry, release, config.who, config.reason, context.run.run_id)
-    report, outcome = going.to(version, files_of(version, release))
-    return _delivered(outcome, proved=report.requests)
-
-
-def _delivered(outcome: "Outcome", **more: int) -> Result:
-    """The result of a delivery; whom it did not reach is tried again.
-
-    Raises:
-        dagster.Failure: There is such a customer.
-    """
-    metadata: dict[str, str | int] = {
-        "customers": len(outcome.places) + len(outcome.failures),
-        **outcome.places,
-        **more,
-    }
-    if outcome.failures:
-        raise dg.Failure(description=outcome.complaint, metadata=metadata, allow_retries=True)
-    return dg.MaterializeResult(metadata=metadata)

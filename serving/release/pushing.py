@@ -34,6 +34,7 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
     Raises:
         ReleaseError: The bundle is signed with another key than the one that is configured.
         BundleError: The bundle is not the one that was signed, or holds files of another one.
+        TakenError: Another image has the immutable tag.
         CosignError: The registry is out of reach or refuses, or the key can't be used.
     """
     facts, signer = record.facts, release.require_signer()
@@ -42,7 +43,9 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
     with workplace(files) as place, unpacked(files.archive(record), scratch=place) as bundle:
         check_bundle(bundle, facts, fingerprint=facts.key_fingerprint)
         layout = unpack_image(bundle, place / "layout", facts)
-        _push(repository, layout, immutable_tag(facts.version, facts.image_digest), facts)
+        tag = immutable_tag(facts.version, facts.image_digest)
+        if not repository.has(tag, facts.image_digest):
+            _push(repository, layout, tag)
         _sign(repository, facts, signer)
         predicates = {
             CYCLONEDX: (bundle / SBOM).read_bytes(),
@@ -50,7 +53,8 @@ def push_bundle(record: BundleRecord, files: ReleaseFiles, release: ReleaseSetti
         }
         _attest(repository, facts.image_digest, signer, predicates)
         # Last, so that nobody finds the image under this name before it is signed.
-        _push(repository, layout, f"v{facts.version}", facts)
+        if repository.digest_of(f"v{facts.version}") != facts.image_digest:
+            _push(repository, layout, f"v{facts.version}")
 
 
 def unpack_image(bundle: Path, directory: Path, facts: ReleaseFacts) -> Path:
@@ -78,10 +82,9 @@ def _check_key(facts: ReleaseFacts, signer: Signer) -> None:
         )
 
 
-def _push(repository: Repository, layout: Path, tag: str, facts: ReleaseFacts) -> None:
-    if repository.digest_of(tag) != facts.image_digest:
-        _log.info("pushing %s", repository.tagged(tag))
-        repository.push(layout, tag)
+def _push(repository: Repository, layout: Path, tag: str) -> None:
+    _log.info("pushing %s", repository.tagged(tag))
+    repository.push(layout, tag)
 
 
 def _sign(repository: Repository, facts: ReleaseFacts, signer: Signer) -> None:

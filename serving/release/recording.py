@@ -38,12 +38,12 @@ class Recorder:
         """Whoever writes into the platform's ledger."""
         return cls(Ledger.of(release.home), who)
 
-    def promotions(self, version: RegisteredVersion) -> None:
-        """Notes all promotions of a version, which MLflow tells; a rollback notes itself."""
+    def moves(self, version: RegisteredVersion) -> None:
+        """Notes all promotions of a version and all returns to it, which MLflow tells."""
         records = [json.loads(one) for key, one in version.tags.items() if key.startswith(PROMOTED)]
         for record in sorted(records, key=lambda one: str(one["when"])):
-            if not record.get("rollback"):
-                self.ledger.append_once(_promotion(version, record))
+            kind = _rollback if record.get("rollback") else _promotion
+            self.ledger.append_once(kind(version, record))
 
     def release(self, bundle: BundleRecord) -> None:
         """Notes that a version is released."""
@@ -85,20 +85,6 @@ class Recorder:
             )
         )
 
-    def rollback(self, facts: ReleaseFacts, *, from_version: int | None, reason: str) -> None:
-        """Notes that production went back to a version."""
-        self.ledger.append_once(
-            Rollback(
-                model=facts.model,
-                version=int(facts.version),
-                when=datetime.now(UTC),
-                who=self.who,
-                from_version=from_version,
-                image_digest=facts.image_digest,
-                reason=reason,
-            )
-        )
-
 
 def _promotion(version: RegisteredVersion, record: dict[str, object]) -> Promotion:
     return Promotion.model_validate(
@@ -112,5 +98,19 @@ def _promotion(version: RegisteredVersion, record: dict[str, object]) -> Promoti
             "git_commit": version.tags.get("git_commit", ""),
             "mlflow_run": version.run_id,
             "reason": record.get("reason", ""),
+        }
+    )
+
+
+def _rollback(version: RegisteredVersion, record: dict[str, object]) -> Rollback:
+    return Rollback.model_validate(
+        {
+            "model": version.name,
+            "version": version.version,
+            "when": record["when"],
+            "who": record["who"],
+            "from_version": record["from_version"],
+            "image_digest": record["image_digest"],
+            "reason": record["reason"],
         }
     )

@@ -1,11 +1,18 @@
 """Repositories of registries: what is there under a name, and how images get there."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
-from serving.release.cosign import AbsentError, cosign
+from serving.release.cosign import AbsentError, CosignError, cosign
 
 PLAIN = "http://"
+QUESTION_SECONDS = 60
+"""How long a registry may take to say what it has."""
+
+
+class TakenError(CosignError):
+    """A tag that is given once and for all leads to another image."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,17 @@ class Repository:
         return cls(f"{name}/{model}", is_plain=registry.startswith(PLAIN))
 
     @property
+    def is_near(self) -> bool:
+        """Whether cosign asks the registry without TLS anyway: by a private address or `.local`."""
+        host = self.name.partition("/")[0].partition(":")[0]
+        if host == "localhost" or host.endswith(".local"):
+            return True
+        try:
+            return ip_address(host).is_private
+        except ValueError:
+            return False
+
+    @property
     def options(self) -> tuple[str, ...]:
         """What cosign has to be told of the registry."""
         return ("--allow-http-registry=true",) if self.is_plain else ()
@@ -52,10 +70,28 @@ class Repository:
             CosignError: The registry is out of reach, or refuses.
         """
         try:
-            found = cosign("triangulate", "--type=digest", *self.options, self.tagged(tag))
+            found = cosign(
+                *("triangulate", "--type=digest", *self.options, self.tagged(tag)),
+                patience=QUESTION_SECONDS,
+            )
         except AbsentError:
             return None
         return found.rpartition("@")[2]
+
+    def has(self, tag: str, digest: str) -> bool:
+        """Whether an image has its immutable tag already.
+
+        Raises:
+            TakenError: Another image has it.
+            CosignError: The registry is out of reach, or refuses.
+        """
+        found = self.digest_of(tag)
+        if found not in (None, digest):
+            raise TakenError(
+                f"{self.tagged(tag)} is another image, {found}, and not {digest}: somebody has "
+                "given its name away; remove that tag from the registry"
+            )
+        return found is not None
 
     def push(self, layout: Path, tag: str) -> None:
         """Pushes the image of an OCI layout, as it is, and gives it a tag.

@@ -43,7 +43,8 @@ class ReleaseSettings:
             (``SIGNING_KEY``); empty if nobody has chosen one.
         is_development: Whether a key for trying things out will do (``RELEASE_PROFILE`` is
             ``development``).
-        customers_file: Who gets what (``CUSTOMERS_FILE``).
+        customers_file: Who gets what (``CUSTOMERS_FILE``, else customers.yaml of the project, or
+            nothing where that is not there).
         deliveries: Directory below which customers' directories are (``DELIVERY_HOME``).
         bundles_kept: How many bundles of a model are kept, besides those of its live versions
             (``BUNDLES_KEPT``).
@@ -64,7 +65,7 @@ class ReleaseSettings:
     signing_home: Path
     signing_key: str
     is_development: bool
-    customers_file: Path
+    customers_file: Path | None
     deliveries: Path
     bundles_kept: int
     scan_home: Path
@@ -87,7 +88,7 @@ class ReleaseSettings:
             signing_home=Path(os.environ.get("SIGNING_HOME") or shared.home / "signing"),
             signing_key=os.environ.get("SIGNING_KEY", ""),
             is_development=os.environ.get("RELEASE_PROFILE") == DEVELOPMENT,
-            customers_file=Path(os.environ.get("CUSTOMERS_FILE") or PROJECT.parent / CUSTOMERS),
+            customers_file=_customers_file(),
             deliveries=Path(os.environ.get("DELIVERY_HOME") or shared.home / "deliveries"),
             bundles_kept=_bundles_kept(),
             scan_home=Path(os.environ.get("SCAN_HOME") or shared.home / "scan"),
@@ -117,6 +118,14 @@ class ReleaseSettings:
             "no key is configured to sign releases with; set SIGNING_KEY in .env, or, to try "
             f"things out, RELEASE_PROFILE={DEVELOPMENT} and run make keys"
         )
+
+
+def _customers_file() -> Path | None:
+    """The list of customers; one that was named must be there when it is read."""
+    if named := os.environ.get("CUSTOMERS_FILE"):
+        return Path(named)
+    default = PROJECT.parent / CUSTOMERS
+    return default if default.exists() else None
 
 
 def _bundles_kept() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from serving.release.delivery.delivering import Outcome, deliver
 from serving.release.ledger.ledger import Ledger
+from serving.release.recording import Recorder
 from serving.release.settings import ReleaseSettings
 from tests.docker.delivery_cases import (
     MODEL,
@@ -42,14 +43,18 @@ class Office:
         (self.home / "customers.yaml").write_text(json.dumps({"customers": listed}))
 
     def deliver(self, release: SmallRelease) -> Outcome:
-        """Delivers a release, as the asset `delivery` does."""
-        return deliver(release.record, release.files, self.settings, who="a test")
+        """Delivers what was released, as the asset `delivery` does."""
+        Recorder.of(self.settings, who="a test").release(release.record)
+        return deliver(
+            release.record, release.files, self.settings, who="a test", is_live=lambda: True
+        )
 
     @property
     def lines(self) -> list[str]:
-        """Whom the ledger says was given what, oldest first."""
+        """Whom the ledger says was given what; customers are served at the same time."""
         entries = [line.entry for line in Ledger.of(self.home).read()]
-        return [f"{one.customer} v{one.version}" for one in entries if one.event == "delivery"]
+        given = (f"{one.customer} v{one.version}" for one in entries if one.event == "delivery")
+        return sorted(given)
 
     def files(self, customer: str = "files") -> dict[str, bytes]:
         """What a customer has in their directory, by name; hidden files too."""

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from serving.release.bundle.archive import unpacked
+from serving.release.bundle.signed_files import BundleError
 from serving.release.delivery.delivering import Outcome, deliver
 from serving.release.pushing import unpack_image
+from serving.release.recording import Recorder
+from serving.release.records import ReleaseError
 from serving.release.registries import Repository
+from serving.release.settings import ReleaseSettings
 from tests.docker.delivery_cases import (
     MODEL,
     RegistryCase,
@@ -41,7 +45,7 @@ class TestEveryCustomer:
             "globex": f"{globex.address}/{office.in_registry}:{tag}",
             "files": f"files/{MODEL}/{MODEL}-{tag}.tar",
         }
-        assert office.lines == ["acme v1", "globex v1", "files v1"]
+        assert office.lines == ["acme v1", "files v1", "globex v1"]
         for customer in (acme, globex):
             assert customer.tags(office.in_registry) == {tag, "stable"}
             found = {customer.digest(office.in_registry, name) for name in (tag, "stable")}
@@ -135,6 +139,51 @@ class TestTrouble:
         assert acme.tags(office.in_registry) == set()
 
 
+class TestBundle:
+    """Only what was released last, and is whole, is handed on."""
+
+    def test_one_that_was_changed_is_given_to_nobody(self, office: Office, tmp_path: Path) -> None:
+        office.serve(files="files")
+        archive = office.v1.archive
+        whole = archive.read_bytes()
+        at = whole.index(b'"CycloneDX"')
+        try:
+            archive.write_bytes(whole[:at] + b"?" + whole[at + 1 :])
+            with pytest.raises(BundleError, match=r"sbom\.cdx\.json of "):
+                office.deliver(office.v1)
+        finally:
+            archive.write_bytes(whole)
+        assert office.files() == {}
+        assert office.lines == []
+
+    def test_one_that_was_never_released_is_given_to_nobody(self, office: Office) -> None:
+        office.serve(files="files")
+        with pytest.raises(ReleaseError, match="is not what the ledger says was released last"):
+            deliver(
+                office.v1.record,
+                office.v1.files,
+                office.settings,
+                who="a test",
+                is_live=lambda: True,
+            )
+        assert office.files() == {}
+
+
+def test_customers_who_are_not_served_yet_do_not_get_what_was_overtaken(office: Office) -> None:
+    office.serve(files="files", more="more")
+    Recorder.of(office.settings, who="a test").release(office.v1.record)
+    looks = iter([True, False])
+    outcome = deliver(
+        office.v1.record,
+        office.v1.files,
+        office.settings,
+        who="a test",
+        is_live=lambda: next(looks),
+    )
+    assert len(outcome.places) == len(outcome.overtaken) == 1
+    assert {*outcome.places, *outcome.overtaken} == {"files", "more"}
+
+
 class TestChannel:
     """The channel leads to what is current."""
 
@@ -147,7 +196,7 @@ class TestChannel:
             assert acme.digest(office.in_registry, "stable") == release.facts.image_digest
             assert office.files()["stable"] == f"{release.archive.name}\n".encode()
         assert acme.tags(office.in_registry) == {office.v1.tag, office.v2.tag, "stable"}
-        assert office.lines == ["acme v1", "files v1", "acme v2", "files v2", "acme v1", "files v1"]
+        assert office.lines == [*2 * ["acme v1"], "acme v2", *2 * ["files v1"], "files v2"]
 
     def test_signatures_that_the_customer_adds_stay(
         self, office: Office, acme: RegistryCase, tmp_path: Path
@@ -168,13 +217,13 @@ class TestChannel:
         settings = replace(office.settings, registry_address=f"{ours.address}/{office.name}")
         first = small_release(settings)
         first.push()
-        assert deliver(first.record, first.files, settings, who="a test").failures == {}
+        assert _deliver(first, settings).failures == {}
         signer = make_key(settings.signing_home, f"second-{office.name}")
         renewed = replace(settings, signing_key=Path(signer.key).name)
         second = small_release(renewed)
         second.push()
         assert second.facts.image_digest == first.facts.image_digest
-        assert deliver(second.record, second.files, renewed, who="a test").failures == {}
+        assert _deliver(second, renewed).failures == {}
         assert acme.signatures(office.in_registry, first.facts.image_digest) == 2
 
 
@@ -183,3 +232,9 @@ def retag(repository: Repository, tag: str, *, image_of: SmallRelease, scratch: 
     with unpacked(image_of.archive, scratch=scratch) as bundle:
         layout = unpack_image(bundle, scratch / "layout", image_of.facts)
         repository.push(layout, tag)
+
+
+def _deliver(release: SmallRelease, settings: ReleaseSettings) -> Outcome:
+    """Delivers what was released, with settings of its own."""
+    Recorder.of(settings, who="a test").release(release.record)
+    return deliver(release.record, release.files, settings, who="a test", is_live=lambda: True)

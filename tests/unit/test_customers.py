@@ -59,8 +59,13 @@ def test_a_file_that_names_nobody_has_no_customers(content: str, path: Path) -> 
     assert [*read_customers(path)] == []
 
 
-def test_no_file_is_no_customers(path: Path) -> None:
-    assert [*read_customers(path)] == []
+def test_no_file_is_no_customers() -> None:
+    assert [*read_customers(None)] == []
+
+
+def test_a_file_that_was_named_and_is_not_there_is_told(path: Path) -> None:
+    with pytest.raises(CustomersError, match=r"customers.yaml can't be read: .*No such file"):
+        read_customers(path)
 
 
 def test_a_star_is_every_model(path: Path) -> None:
@@ -124,6 +129,11 @@ def test_a_directory_stays_below_that_of_deliveries(directory: str, path: Path) 
 
 def test_two_customers_of_one_name_are_told(path: Path) -> None:
     assert _mistake(path, ACME, BYTE, ACME) == "the file: two customers are called acme"
+
+
+def test_two_customers_of_one_directory_are_told(path: Path) -> None:
+    other = BYTE | {"name": "other", "directory": f"{BYTE['directory']}/"}
+    assert "two customers have the directory" in _mistake(path, BYTE, other)
 
 
 def test_a_list_in_place_of_the_section_is_told(path: Path) -> None:

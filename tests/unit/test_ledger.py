@@ -247,7 +247,7 @@ def test_a_writer_that_is_held_up_by_another_one_gives_up_in_words(
         ([promotion(1), promotion(2)], promotion(1)),
         ([release(1), release(2)], release(1, minutes=9, who="retry@host")),
         ([delivery(1), delivery(2), delivery(1, customer="bolt")], delivery(2, minutes=9)),
-        ([rollback(1, from_version=2), release(1)], rollback(1, from_version=2, minutes=9)),
+        ([rollback(1, from_version=2), release(1)], rollback(1, from_version=2)),
     ],
 )
 def test_what_is_done_again_is_not_recorded_twice(
@@ -267,7 +267,7 @@ def test_what_is_done_again_is_not_recorded_twice(
         ([delivery(1), delivery(2)], delivery(1, minutes=9)),
         ([delivery(1)], delivery(1, customer="bolt")),
         ([delivery(1)], delivery(1, channel="directory")),
-        ([rollback(1, from_version=2), promotion(2)], rollback(1, from_version=2, minutes=9)),
+        ([rollback(1, from_version=2)], rollback(1, from_version=2, minutes=9)),
     ],
 )
 def test_what_is_done_anew_is_recorded(earlier: list[Entry], entry: Entry, ledger: Ledger) -> None:

@@ -10,13 +10,13 @@ import pytest
 from ml_assets.resources.promotions import promotion_tag
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.delivery.customers import Customer
-from serving.release.ledger.entries import Promotion
+from serving.release.ledger.entries import Promotion, Rollback
 from serving.release.ledger.ledger import Ledger
 from serving.release.recording import Recorder
 from serving.release.records import BundleRecord
 from tests.registry_cases import START
 from tests.unit.facts_cases import COMMIT, facts
-from tests.unit.ledger_cases import hex_of
+from tests.unit.ledger_cases import digest_of, hex_of
 
 ACME = Customer(name="acme", models=["iris"], registry="registry.example.org/acme")
 
@@ -51,43 +51,50 @@ class TestPromotions:
 
     def test_each_is_noted_in_the_order_of_time(self, recorder: Recorder) -> None:
         tags = _promoted(20) | _promoted(10)
-        recorder.promotions(_version(tags))
+        recorder.moves(_version(tags))
         seconds = [(one.when - START).total_seconds() for one in _entries(recorder)]
         assert seconds == [10, 20]
 
     def test_each_is_noted_once(self, recorder: Recorder) -> None:
-        recorder.promotions(_version(_promoted(10)))
-        recorder.promotions(_version(_promoted(10, 20)))
+        recorder.moves(_version(_promoted(10)))
+        recorder.moves(_version(_promoted(10, 20)))
         assert len(_entries(recorder)) == 2
 
-    def test_a_rollback_is_left_out(self, recorder: Recorder) -> None:
-        recorder.promotions(_version(_promoted(10) | _promoted(20, rollback=True)))
-        assert [one.when for one in _entries(recorder)] == [START + timedelta(seconds=10)]
+    def test_a_rollback_is_noted_as_one_each_time(self, recorder: Recorder) -> None:
+        back = {"rollback": True, "who": "me", "reason": "wrong", "image_digest": digest_of("1")}
+        for _ in range(2):
+            recorder.moves(_version(_promoted(10) | _promoted(20, 30, **back)))
+        found = recorder.ledger.verify().entries
+        assert [one.event for one in found] == ["promotion", "rollback", "rollback"]
+        seconds = [(one.when - START).total_seconds() for one in found]
+        assert seconds == [10, 20, 30]
+        assert isinstance(found[1], Rollback)
+        assert (found[1].who, found[1].reason) == ("me", "wrong")
+        assert found[1].image_digest == digest_of("1")
 
     def test_it_says_who_why_and_of_what(self, recorder: Recorder) -> None:
         tags = _promoted(10, who="anna@host", reason="- better") | {"git_commit": COMMIT}
-        recorder.promotions(_version(tags))
+        recorder.moves(_version(tags))
         (entry,) = _entries(recorder)
         assert (entry.who, entry.reason) == ("anna@host", "- better")
         assert (entry.data_version, entry.git_commit) == (hex_of("data"), COMMIT)
 
     def test_a_record_that_names_nobody_is_noted_all_the_same(self, recorder: Recorder) -> None:
-        recorder.promotions(_version(_promoted(10)))
+        recorder.moves(_version(_promoted(10)))
         assert [one.who for one in _entries(recorder)] == ["unknown"]
 
     def test_a_version_that_was_never_promoted_is_no_entry(self, recorder: Recorder) -> None:
-        recorder.promotions(_version({}))
+        recorder.moves(_version({}))
         assert _entries(recorder) == []
 
 
-def test_a_release_a_delivery_and_a_rollback_are_noted_once_each(recorder: Recorder) -> None:
+def test_a_release_and_a_delivery_are_noted_once_each(recorder: Recorder) -> None:
     bundle = BundleRecord(file="iris.tar", image_id="sha256:1", sums=hex_of("s"), facts=facts())
     for _ in range(2):
         recorder.release(bundle)
         recorder.delivery(facts(), ACME, place="registry.example.org/acme/iris:v2")
-        recorder.rollback(facts(), from_version=3, reason="wrong")
     events = [one.event for one in recorder.ledger.verify().entries]
-    assert events == ["release", "delivery", "rollback"]
+    assert events == ["release", "delivery"]
 
 
 def test_a_release_says_what_the_bundle_says(recorder: Recorder) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.release import settings
 from serving.release.settings import KeyMissingError, ReleaseSettings
+from tests.conftest import ROOT
 
 
 def _key(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
@@ -58,6 +60,15 @@ def test_everything_lies_in_the_state_directory_unless_it_is_set(home: Path) -> 
     assert found.signing_home == home / "signing"
     assert found.deliveries == home / "deliveries"
     assert found.scan_home == home / "scan"
+
+
+def test_customers_are_those_of_the_project_if_it_has_a_list(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ReleaseSettings.from_environment().customers_file == ROOT / "customers.yaml"
+    monkeypatch.setattr(settings, "PROJECT", home / "pyproject.toml")
+    (home / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n')
+    assert ReleaseSettings.from_environment().customers_file is None
 
 
 def test_each_place_can_be_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

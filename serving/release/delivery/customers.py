@@ -17,7 +17,8 @@ EVERY = "*"
 TAG = "v{version}-{digest12}"
 NAME = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 TAG_FORM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-REGISTRY_FORM = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.ASCII)
+HOST, PATH = r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?", r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+REGISTRY_FORM = re.compile(HOST + PATH, re.ASCII)
 
 
 class CustomersError(MLAssetsError):
@@ -108,21 +109,26 @@ class Customers(FrozenModel):
     customers: list[Customer] = Field(default=[])
 
     @model_validator(mode="after")
-    def _have_one_name_each(self) -> Self:
+    def _are_told_apart(self) -> Self:
         names = [one.name for one in self.customers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise SpecError(f"two customers are called {twice[0]}")
+        places = [PurePosixPath(one.directory) for one in self.customers if one.directory]
+        if shared := sorted({str(place) for place in places if places.count(place) > 1}):
+            raise SpecError(f"two customers have the directory {shared[0]}; give each their own")
         return self
 
 
-def read_customers(path: Path) -> Sequence[Customer]:
-    """The customers; none if there is no such file.
+def read_customers(path: Path | None) -> Sequence[Customer]:
+    """The customers; none without a file.
 
     Raises:
         CustomersError: The file is wrong; the message names the place.
     """
+    if path is None:
+        return []
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Customers.model_validate(content or {}).customers
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CustomersError(f"{path} can't be read: {error}") from error

@@ -1,18 +1,21 @@
 """Delivers a release to all customers of its model, each for itself."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from serving.release.bundle.archive import read_member
-from serving.release.bundle.signed_files import KEY
-from serving.release.delivery.customers import read_customers
+from serving.release.delivery.customers import Customer, read_customers
 from serving.release.delivery.handover import Handover
 from serving.release.recording import Recorder
 from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
-from serving.release.signing import PublicKey
+from serving.release.verified import verified
 from serving.runtime.errors import MLAssetsError
+
+AT_ONCE = 4
+"""Customers who are served at a time, so that a slow one holds up few."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,11 +26,13 @@ class Outcome:
 
     Attributes:
         places: Where each customer finds the release, by their name.
-        failures: Why the others could not be reached.
+        failures: Why others could not be reached.
+        overtaken: Who did not get it, as it was no longer in production.
     """
 
     places: Mapping[str, str]
     failures: Mapping[str, str]
+    overtaken: tuple[str, ...] = ()
 
     @property
     def complaint(self) -> str:
@@ -40,31 +45,72 @@ class Outcome:
 
 
 def deliver(
-    record: BundleRecord, files: ReleaseFiles, release: ReleaseSettings, *, who: str
+    record: BundleRecord,
+    files: ReleaseFiles,
+    release: ReleaseSettings,
+    *,
+    who: str,
+    is_live: Callable[[], bool],
 ) -> Outcome:
     """Delivers a release; what customers have already is left as it is.
 
+    Args:
+        record: Its bundle, which is verified before anybody gets it.
+        files: Its files.
+        release: The settings.
+        who: Who delivers, for the ledger.
+        is_live: Tells, before each customer, whether the release is still in production.
+
     Raises:
         CustomersError: ``customers.yaml`` is wrong.
-        BundleError: The bundle is damaged.
+        ReleaseError: The bundle is not what was released last of the version.
+        BundleError: The bundle is damaged or forged.
         LedgerError: The ledger was changed by another way.
     """
-    facts, archive = record.facts, files.archive(record)
+    facts = record.facts
     customers = [one for one in read_customers(release.customers_file) if one.gets(facts.model)]
-    handover = Handover(
-        facts=facts,
-        bundle=archive,
-        source=release.repository(facts.model),
-        key=PublicKey(read_member(archive, KEY)),
-        deliveries=release.deliveries,
+    with verified(record, files, release) as bundle:
+        handover = Handover(
+            facts=facts,
+            bundle=files.archive(record),
+            source=release.repository(facts.model),
+            key=bundle.key,
+            deliveries=release.deliveries,
+        )
+    going = _Round(handover, Recorder.of(release, who=who), is_live)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        names = (one.name for one in customers)
+        served = dict(zip(names, pool.map(going.serve, customers), strict=True))
+    return Outcome(
+        places={name: one.place for name, one in served.items() if one.place},
+        failures={name: one.failure for name, one in served.items() if one.failure},
+        overtaken=tuple(name for name, one in served.items() if not any(one)),
     )
-    recorder, places, failures = Recorder.of(release, who=who), {}, {}
-    for customer in customers:
+
+
+class _Served(NamedTuple):
+    """What became of a customer: neither of both, if the release was overtaken before."""
+
+    place: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One round to all customers."""
+
+    handover: Handover
+    recorder: Recorder
+    is_live: Callable[[], bool]
+
+    def serve(self, customer: Customer) -> _Served:
+        if not self.is_live():
+            return _Served()
+        facts = self.handover.facts
         try:
-            places[customer.name] = handover.to(customer)
+            place = self.handover.to(customer)
         except (MLAssetsError, OSError) as error:
             _log.warning("%s has not got %s: %s", customer.name, facts.label, error)
-            failures[customer.name] = str(error)
-        else:
-            recorder.delivery(facts, customer, place=places[customer.name])
-    return Outcome(places, failures)
+            return _Served(failure=str(error))
+        self.recorder.delivery(facts, customer, place=place)
+        return _Served(place)

@@ -51,7 +51,8 @@ class Handover:
             Where they find it.
 
         Raises:
-            DeliveryError: They have something else of that name.
+            TakenError: Their registry has another image of that name.
+            DeliveryError: Their directory has, or their registry would lower the security of ours.
             CosignError: A registry is out of reach or refuses, or our image is not signed.
             StateError: No space, or no permission.
         """
@@ -62,13 +63,14 @@ class Handover:
         facts, tag = self.facts, customer.tag_of(self.facts)
         target = Repository.below(customer.registry, facts.model)
         digest = facts.image_digest
-        self._verify_in(self.source)
-        if (found := target.digest_of(tag)) not in (None, digest):
+        if target.is_plain and not (self.source.is_plain or self.source.is_near):
+            # cosign allows it for both registries of a copy, or for none.
             raise DeliveryError(
-                f"{target.tagged(tag)} is another image, {found}, and not {digest}: "
-                "somebody has given its name away; remove that tag from the registry"
+                f"{target.name} is asked without TLS, and then {self.source.name} would be too; "
+                "give the customer's registry a certificate, or name a directory"
             )
-        if found is None or not self._is_signed_in(target):
+        self._verify_in(self.source)
+        if not (target.has(tag, digest) and self._is_signed_in(target)):
             self.source.copy(digest, target, tag)
             self._verify_in(target)
         if target.digest_of(customer.channel) != digest:

@@ -123,7 +123,7 @@ class Delivery(_Recorded):
     Attributes:
         customer: Name of the customer.
         image_digest: Digest of the image's manifest.
-        channel: How it was delivered, for instance ``registry`` or ``directory``.
+        channel: The customer's name for what is current, for instance ``stable``.
         destination: Where to: ``registry.example.org/acme/iris:v3-0123456789ab``, or a path.
     """
 
@@ -154,10 +154,8 @@ class Rollback(_Recorded):
     reason: str
 
     def is_among(self, earlier: "Sequence[Entry]") -> bool:
-        """Whether this is how production moved last: nothing was promoted since."""
-        moves = [one for one in earlier if isinstance(one, Promotion | Rollback)]
-        last = next(_latest(moves, self, "model"), None)
-        return _agree(last, self, "event", "from_version", "version", "image_digest")
+        """Whether this very rollback, told by its time, is recorded."""
+        return any(_agree(one, self, "event", "model", "version", "when") for one in earlier)
 
 
 Entry = Annotated[Promotion | Release | Delivery | Rollback, Field(discriminator="event")]
