@@ -2,7 +2,8 @@
 
 ifneq (,$(wildcard .env))
 include .env
-export
+# Compose reads empty ones itself: `make up` may fill them in while this runs.
+export $(shell sed -nE 's/^([A-Z_]+)=.+/\1/p' .env)
 endif
 
 MODEL  ?= transformer_temperature
@@ -70,7 +71,9 @@ serve: setup ## Serve the promoted MODEL with BentoML (PORT, default 8000)
 ##@ The platform in containers
 
 COMPOSE := docker compose
-IS_SET_UP := test -f .env -o -n "$$POSTGRES_PASSWORD"
+define NEEDS_PLATFORM
+@test -f .env -o -n "$$POSTGRES_PASSWORD" || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+endef
 PROJECT_VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
 export ML_ASSETS_VERSION ?= $(PROJECT_VERSION)
 .PHONY: up
@@ -100,7 +103,7 @@ JOBS := train evaluate tune ingest
 train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its own, and follow it
 	@$(if $(filter $(JOB),$(JOBS)),,echo "there is no job '$(JOB)'; the jobs are: $(JOBS)" >&2; exit 2)
 	@$(if $(CONFIG),test -f "$(CONFIG)" || { echo "there is no file $(CONFIG)" >&2; exit 2; })
-	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	$(NEEDS_PLATFORM)
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
 
@@ -110,19 +113,19 @@ ASKED_BY := $(shell id -un)@$(shell hostname)
 
 .PHONY: release
 release: ## Release VERSION of MODEL again (default: that in production)
-	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
-	@$(ON_VERSION) release $(MODEL) $(if $(VERSION),--version "$(VERSION)")
+	$(NEEDS_PLATFORM)
+	@$(ON_VERSION) release $(MODEL) $(if $(filter command%,$(origin VERSION)),--version "$(VERSION)")
 
 .PHONY: deliver
 deliver: ## Deliver what is in production of MODEL to the customers who have not got it
-	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	$(NEEDS_PLATFORM)
 	@$(ON_VERSION) deliver $(MODEL)
 
 .PHONY: rollback
 rollback: ## Take production and customers of MODEL back to version TO (REASON="...")
-	@$(IS_SET_UP) || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+	$(NEEDS_PLATFORM)
 	@$(if $(TO),,echo "say where to: make rollback MODEL=$(MODEL) TO=v1" >&2; exit 2)
-	@$(ON_VERSION) rollback $(MODEL) --to "$(TO)" --who "$(ASKED_BY)" $(if $(REASON),--reason "$$REASON")
+	@$(ON_VERSION) rollback $(MODEL) --to "$(TO)" --who "$(ASKED_BY)" $(if $(REASON),--reason="$$REASON")
 
 # The ledger of the platform, where there is one, else that of the state directory.
 ON_PLATFORM := $(wildcard .env)$(POSTGRES_PASSWORD)
@@ -144,7 +147,7 @@ lineage: $(if $(ON_PLATFORM),,setup) ## Tell where the image DIGEST came from an
 
 .PHONY: down
 down: ## Stop the platform and its runs; its data stays
-	@$(IS_SET_UP) || { echo "the platform is not set up here" >&2; exit 2; }
+	$(NEEDS_PLATFORM)
 	@$(COMPOSE) stop --timeout 5 daemon
 	@docker ps --quiet --filter label=ml-assets.platform=$(or $(PLATFORM_NAME),ml-assets) | xargs -r docker stop --time 10 >/dev/null
 	@$(COMPOSE) --profile '*' down --remove-orphans

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from commands.console import say
-from commands.versions import run_on, version_of
+from commands.versions import live_version, run_on
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -12,6 +12,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="make deliver", description=__doc__)
     parser.add_argument("model", help="name of the model")
     options = parser.parse_args(arguments)
-    version = version_of(options.model)
+    advice = f"make train MODEL={options.model} promotes one, and make rollback an earlier one"
+    version = live_version(options.model, advice=advice)
     run_on(version, "deliver")
-    say(f"\nEvery customer of {version.name} has {version.label}; make ledger shows where.")
+    say(f"\nThe delivery of {version.label} has ended; make ledger shows who has it, and where.")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from commands.console import say
-from commands.versions import run_on, version_number, version_of
+from commands.versions import live_version, run_on, version_number, version_of
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -13,7 +13,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("model", help="name of the model")
     parser.add_argument("--version", type=version_number, help="default: that in production")
     options = parser.parse_args(arguments)
-    version = version_of(options.model, options.version)
+    if options.version is None:
+        version = live_version(options.model, advice="say which: VERSION=3")
+    else:
+        version = version_of(options.model, options.version)
     run_on(version, "release")
     released = version_of(version.name, version.version).tags
     say(f"\n{version.label} is released: {released['image']}, {released['image_digest']}")

@@ -19,4 +19,4 @@ def main(arguments: Sequence[str]) -> None:
     version = version_of(options.model, options.to)
     asked = {"who": options.who, "reason": options.reason}
     run_on(version, "roll_back", config={"ops": {"rollback": {"config": asked}}})
-    say(f"\n{version.label} is in production again, and its customers have it.")
+    say(f"\n{version.label} is in production again; make ledger shows who has it.")

@@ -12,6 +12,7 @@ from ml_assets.core.errors import RegistryError
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
 from ml_assets.settings import Settings
+from serving.release.partitions import run_tags
 
 LOCATION = "release"
 
@@ -28,18 +29,28 @@ def version_number(text: str) -> int:
     return int(found[1])
 
 
-def version_of(model: str, number: int | None = None) -> RegisteredVersion:
-    """A version of a model; without a number the one in production.
+def version_of(model: str, number: int) -> RegisteredVersion:
+    """A version of a model.
 
     Raises:
         RegistryError: There is none.
     """
-    registry = ModelRegistry(tracking_uri=Settings.from_environment().tracking_uri)
-    if number is not None:
-        return registry.version(model, number)
-    if (live := registry.by_alias(model, "production")) is not None:
+    return _registry().version(model, number)
+
+
+def live_version(model: str, *, advice: str) -> RegisteredVersion:
+    """The version of a model that is in production.
+
+    Args:
+        model: Its name.
+        advice: What to do where there is none.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    if (live := _registry().by_alias(model, "production")) is not None:
         return live
-    raise RegistryError(f"no version of {model!r} is in production; say which: VERSION=3")
+    raise RegistryError(f"no version of {model!r} is in production; {advice}")
 
 
 def run_on(
@@ -52,8 +63,11 @@ def run_on(
         PlatformError: The platform is out of reach, or refuses.
     """
     platform = Platform(os.environ.get("DAGSTER_URL") or DEFAULT_URL)
-    key = f"{version.name}:v{version.version}"
-    tags = {"dagster/partition": key, LOCATION: key}
+    tags = run_tags(version.name, version.version)
     run = platform.launch(job, config or {}, location=LOCATION, tags=tags)
     say(title=f"{job} of {version.label}", text=f"  {run_page(platform, run)}")
     follow(platform, run)
+
+
+def _registry() -> ModelRegistry:
+    return ModelRegistry(tracking_uri=Settings.from_environment().tracking_uri)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from ml_assets.resources.registry import ModelRegistry
 from serving.release import assets, handing_over
-from serving.release.partitions import MODEL_VERSIONS
+from serving.release.partitions import MODEL_VERSIONS, ONE_AT_A_TIME
 from serving.release.sensor import DELIVER, JOB, promoted_models, undelivered
 from serving.release.settings import ReleaseSettings
 
@@ -17,12 +17,10 @@ STEPS = (
     handing_over.delivery,
 )
 
-
-# Runs with the same tag wait for each other (dagster.yaml).
 ON_ONE_VERSION = dg.PartitionedConfig(
     partitions_def=MODEL_VERSIONS,
     run_config_for_partition_key_fn=lambda _: {},
-    tags_for_partition_key_fn=lambda key: {JOB: key},
+    tags_for_partition_key_fn=lambda key: {ONE_AT_A_TIME: key},
 )
 
 release_job = dg.define_asset_job(

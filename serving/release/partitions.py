@@ -7,6 +7,8 @@ import dagster as dg
 from serving.runtime.errors import MLAssetsError
 
 MODEL_VERSIONS = dg.DynamicPartitionsDefinition(name="model_versions")
+ONE_AT_A_TIME = "release"
+"""The tag by whose value runs wait for each other (dagster.yaml)."""
 
 
 class PartitionError(MLAssetsError):
@@ -16,6 +18,12 @@ class PartitionError(MLAssetsError):
 def partition_key(model: str, version: int) -> str:
     """The key of a version: ``iris:v3``."""
     return f"{model}:v{version}"
+
+
+def run_tags(model: str, version: int) -> dict[str, str]:
+    """The tags of a run on a version: which one it is, and that others of it wait."""
+    key = partition_key(model, version)
+    return {"dagster/partition": key, ONE_AT_A_TIME: key}
 
 
 def read_partition_key(key: str) -> tuple[str, int]:

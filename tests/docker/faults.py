@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from tests.docker.engine import engine
 from tests.docker.platform import PlatformCase, until
 
-REPEATS = int(os.environ.get("FAULT_REPEATS", "5"))
+REPEATS = int(os.environ.get("FAULT_REPEATS", "3"))
 """How often each fault is tried."""
 
 

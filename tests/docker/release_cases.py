@@ -15,7 +15,7 @@ from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.asking import ask, is_ready
 from serving.release.image import RUN
 from serving.release.isolation import PORT, isolated
-from serving.release.partitions import partition_key
+from serving.release.partitions import partition_key, run_tags
 from tests.docker.engine import engine
 from tests.docker.platform import ENDED, SENSOR, PlatformCase, until
 
@@ -86,8 +86,8 @@ class ReleaseCase:
 
     def launch_again(self, *versions: RegisteredVersion) -> None:
         """Materialises the partitions of versions again, as a user does."""
-        for key in map(_key, versions):
-            tags = {"dagster/partition": key, "release": key}
+        for version in versions:
+            tags = run_tags(version.name, version.version)
             self.platform.dagster.launch("release", {}, location="release", tags=tags)
 
     def started(self, version: RegisteredVersion, *, seconds: float = 120) -> str:

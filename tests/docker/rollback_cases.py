@@ -9,7 +9,7 @@ from typing import Any
 
 from commands.platform import News
 from ml_assets.resources.version_files import RegisteredVersion
-from serving.release.partitions import partition_key
+from serving.release.partitions import partition_key, run_tags
 from tests.conftest import ROOT
 from tests.docker.delivery_cases import RegistryCase
 from tests.docker.engine import engine
@@ -54,7 +54,7 @@ class RollbackCase:
     def launch(self, version: RegisteredVersion) -> str:
         """Launches the return to a version, as `make rollback` does."""
         config = {"ops": {"rollback": {"config": {"who": "me@here", "reason": "a test"}}}}
-        tags = {"dagster/partition": key_of(version), "release": key_of(version)}
+        tags = run_tags(version.name, version.version)
         return self.platform.dagster.launch("roll_back", config, location="release", tags=tags)
 
     def to(self, version: RegisteredVersion) -> News:

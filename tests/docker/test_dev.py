@@ -27,6 +27,11 @@ def test_it_has_git_and_may_read_the_repository(platform: PlatformCase) -> None:
     assert in_the_shell(platform, "git", "rev-parse", "HEAD").strip() == here.stdout.strip()
 
 
+def test_it_sees_no_keys(platform: PlatformCase) -> None:
+    assert (ROOT / "var").exists()
+    assert in_the_shell(platform, "ls", "-A", "var") == ""
+
+
 def test_it_sees_mlflow(platform: PlatformCase) -> None:
     code = "import mlflow; print(len(mlflow.MlflowClient().search_experiments()) > 0)"
     assert in_the_shell(platform, "python", "-c", code).strip() == "True"

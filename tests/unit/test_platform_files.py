@@ -40,6 +40,20 @@ def test_no_secret_has_a_default(compose: str) -> None:
     assert [name for name in defaults if SECRET.search(name)] == []
 
 
+def test_no_service_has_the_key_credentials_or_customers(services: dict[str, Any]) -> None:
+    secret = ("SIGNING_DIR", "REGISTRY_AUTH_DIR", "CUSTOMERS_FILE", "DELIVERY_DIR", "/var/signing")
+    for name, service in services.items():
+        mounts = " ".join(map(str, service.get("volumes", [])))
+        assert [one for one in secret if one in mounts] == [], name
+        whole = ".:/" in mounts or "./var" in mounts
+        assert not whole or service["tmpfs"] == ["/workspace/var"], name
+
+
+def test_no_key_and_no_profile_is_chosen_for_anybody(compose: str) -> None:
+    for name in ("SIGNING_KEY", "RELEASE_PROFILE"):
+        assert f'"{name}=${{{name}:-}}"' in compose
+
+
 def test_what_reads_dagsters_configuration_gets_its_variables(services: dict[str, Any]) -> None:
     read = set(re.findall(r"env: ([A-Z_]+)", (ROOT / "dagster.yaml").read_text()))
     assert read

@@ -91,12 +91,12 @@ def _only(webserver: Webserver) -> dict[str, Any]:
             "oven:v1",
             "oven v1 is released: r/oven:v1, sha256:1",
         ),
-        (["deliver", "oven"], "deliver", "oven:v2", "Every customer of oven has oven v2"),
+        (["deliver", "oven"], "deliver", "oven:v2", "The delivery of oven v2 has ended"),
         (
             ["rollback", "oven", "--to", "1"],
             "roll_back",
             "oven:v1",
-            "oven v1 is in production again, and its customers have it.",
+            "oven v1 is in production again; make ledger shows who has it.",
         ),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_rollback_that_names_nobody_is_asked_for_by_the_user(
     ("arguments", "status", "claim"),
     [
         (["release", "oven"], "FAILURE", "is released"),
-        (["deliver", "oven"], "FAILURE", "Every customer"),
+        (["deliver", "oven"], "FAILURE", "has ended"),
         (["rollback", "oven", "--to", "1"], "CANCELED", "in production again"),
     ],
 )
@@ -157,13 +157,17 @@ def test_a_run_that_fails_is_told_with_its_page_and_nothing_is_claimed(
     assert claim not in printed.out
 
 
-@pytest.mark.parametrize("command", ["release", "deliver"])
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [("release", "say which: VERSION=3"), ("deliver", "make train MODEL=oven promotes one")],
+)
 def test_without_a_version_in_production_nothing_is_launched(
-    command: str, webserver: Webserver, shelf: Shelf, capsys: Output
+    command: str, advice: str, webserver: Webserver, shelf: Shelf, capsys: Output
 ) -> None:
     shelf.hand_move(None)
     assert main([command, "oven"]) == 1
-    assert "no version of 'oven' is in production; say which: VERSION=3" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"no version of 'oven' is in production; {advice}" in told
     assert webserver.launched == []
 
 
