@@ -1,7 +1,5 @@
 """Makes the release bundle of a version whose image is proved."""
 
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -12,26 +10,21 @@ from pydantic import ValidationError
 from ml_assets.resources.files import told_plainly
 from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
-from serving.release.bundle.archive import pack, read_member
-from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemble
-from serving.release.bundle.change_notes import Earlier
+from serving.release.admission import Admitted, admit
+from serving.release.bundle.archive import pack
+from serving.release.bundle.assembling import CARD, OPENAPI, Parts, assemble
 from serving.release.bundle.checking import is_sound
-from serving.release.bundle.facts import RELEASE, ReleaseFacts, immutable_tag
+from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import EvaluationFile, Measured
 from serving.release.bundle.oci import OciImage, write_layout
 from serving.release.bundle.signed_files import SUMS, file_sha256, sign_directory
-from serving.release.contents.forbidden import find_forbidden
-from serving.release.contents.image import ImageContents, read_image
 from serving.release.contents.sbom import ModelFile
+from serving.release.earlier import find_earlier
 from serving.release.engine import docker
 from serving.release.image import BASE, BASE_NAME
-from serving.release.ledger.entries import Release, Rollback
 from serving.release.ledger.ledger import Ledger
 from serving.release.packaging import LOCK, SKOPS_LOCK
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
-from serving.release.scan.policy import ScanPolicy, read_policy
-from serving.release.scan.report import ScanReport
-from serving.release.scan.scanning import scan
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
 from serving.release.workplace import workplace
@@ -39,13 +32,6 @@ from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
 from serving.runtime.manifest import first_line, read_manifest
 
 SERVICE_PAGE = PROJECT.parent / "docs" / "service.md"
-SHOWN = 10
-
-_log = logging.getLogger(__name__)
-
-
-class RefusedError(ReleaseError):
-    """An image is proved, and all the same must not be released: for what it holds."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,10 @@ class Bundler:
             layout.mkdir()
             cache = self.release.home / "releases" / "layers"
             oci = write_layout(image.id, layout, cache=cache)
-            parts = self._parts(version, files, oci, signer=signer, fingerprint=fingerprint)
+            known = admit(oci, name=version.label, scan_home=self.release.scan_home)
+            parts = self._parts(
+                version, files, oci, known=known, signer=signer, fingerprint=fingerprint
+            )
             _write(place / "bundle", parts, signer)
             return _pack(place / "bundle", parts.facts, files, proved=image.id)
 
@@ -94,17 +83,15 @@ class Bundler:
         files: ReleaseFiles,
         oci: OciImage,
         *,
+        known: Admitted,
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        contents = read_image(oci.layers)
-        _check_contents(oci.layers)
-        facts = self._facts(version, files, oci, signer=signer, fingerprint=fingerprint)
         model_dir = files.require_bento() / "src" / "model"
         return Parts(
-            facts=facts,
+            facts=self._facts(version, files, oci, signer=signer, fingerprint=fingerprint),
             image=oci,
-            contents=contents,
+            contents=known.contents,
             model=[*_model_files(model_dir)],
             measured=self._measured(version),
             purpose=version.tags.get(PURPOSE, ""),
@@ -114,8 +101,8 @@ class Bundler:
             example=self.registry.example(version).model_dump_json().encode(),
             golden=self.registry.golden_file(version),
             service_page=SERVICE_PAGE.read_bytes(),
-            scan=self._scan(contents, facts),
-            before=self._before(version),
+            scan=known.scan,
+            before=find_earlier(version, self.release),
             run=self.run,
             started=self.started,
             builder={"docker": docker("version", "--format={{.Server.Version}}"), **_versions()},
@@ -170,41 +157,6 @@ class Bundler:
             ledger=Ledger.of(self.release.home).verify().head.label,
         )
 
-    def _scan(self, contents: ImageContents, facts: ReleaseFacts) -> ScanReport:
-        """What is known of the image's packages.
-
-        Raises:
-            RefusedError: Too much, by the policy.
-        """
-        home = self.release.scan_home
-        policy, database = home / "policy.yaml", home / "advisories"
-        report = scan(
-            contents.packages,
-            database if database.exists() else None,
-            read_policy(policy) if policy.exists() else ScanPolicy(),
-            datetime.now(UTC).date(),
-        )
-        if report.refused:
-            reasons = "\n".join(f"- {reason}" for reason in report.refused)
-            raise RefusedError(f"{facts.image} must not be released:\n{reasons}")
-        return report
-
-    def _before(self, version: RegisteredVersion) -> Earlier | str | None:
-        """What was live before: the last release of another version, or rollback to one."""
-        for entry in reversed(Ledger.of(self.release.home).verify().entries):
-            is_other = entry.model == version.name and entry.version != version.version
-            if is_other and isinstance(entry, Release | Rollback):
-                files = ReleaseFiles.of(self.release, entry.model, entry.version)
-                record = files.find_bundle()
-                label = f"{entry.model} v{entry.version} (image `{entry.image_digest}`)"
-                return _earlier(files.archive(record)) if record else label
-        return None
-
-
-def _earlier(archive: Path) -> Earlier:
-    facts, card, sbom = (read_member(archive, name) for name in (RELEASE, CARD, SBOM))
-    return Earlier(facts=facts, card=card, sbom=sbom)
-
 
 def _sound_one(
     files: ReleaseFiles, image_id: str, fingerprint: str, *, scratch: Path
@@ -234,19 +186,6 @@ def _pack(
     pack(directory, files.archive(record), epoch=epoch, below=facts.name)
     files.write_bundle(record)
     return record
-
-
-def _check_contents(layers: Sequence[Path]) -> None:
-    """Checks that no layer holds what customers must not get.
-
-    Raises:
-        RefusedError: One does; the message names the files.
-    """
-    if not (found := find_forbidden(layers)):
-        return
-    listed = "\n".join(f"- {one.path}: {one.why}" for one in found[:SHOWN])
-    more = f"\nand {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    raise RefusedError(f"the image holds what it must not:\n{listed}{more}")
 
 
 def _model_files(directory: Path) -> list[ModelFile]:
