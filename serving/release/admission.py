@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from serving.release.bundle.archive import read_member
+from serving.release.bundle.assembling import SCAN
 from serving.release.bundle.oci import OciImage
 from serving.release.contents.forbidden import find_forbidden
 from serving.release.contents.image import ImageContents, read_image
@@ -32,6 +36,18 @@ class Admitted:
 
     contents: ImageContents
     scan: ScanReport
+
+    def is_told_in(self, archive: Path) -> bool:
+        """Whether a bundle of the same image says all that is known of its packages now.
+
+        Raises:
+            BundleError: The bundle is damaged.
+        """
+        try:
+            told = ScanReport.model_validate_json(read_member(archive, SCAN))
+        except ValidationError:
+            return False  # a report of an earlier form
+        return not self.scan.is_news_after(told)
 
 
 def admit(image: OciImage, *, name: str, scan_home: Path) -> Admitted:

@@ -51,7 +51,9 @@ class Bundler:
     started: datetime
 
     def bundle(self, version: RegisteredVersion, files: ReleaseFiles) -> BundleRecord:
-        """The bundle of a version; one of the same image and key is kept as it is.
+        """The bundle of a version; one of the same image, key and advisories is kept as it is.
+
+        The image is looked at each time: it may be kept, and be refused by what is known today.
 
         Raises:
             ReleaseError: The image was not proved.
@@ -64,13 +66,13 @@ class Bundler:
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
         with workplace(files) as place:
-            if found := _sound_one(files, image.id, fingerprint, scratch=place):
-                return found
             layout = place / "layout"
             layout.mkdir()
             cache = self.release.home / "releases" / "layers"
             oci = write_layout(image.id, layout, cache=cache)
             known = admit(oci, name=version.label, scan_home=self.release.scan_home)
+            if found := _kept_one(files, image.id, fingerprint, known=known, scratch=place):
+                return found
             parts = self._parts(
                 version, files, oci, known=known, signer=signer, fingerprint=fingerprint
             )
@@ -158,14 +160,24 @@ class Bundler:
         )
 
 
-def _sound_one(
-    files: ReleaseFiles, image_id: str, fingerprint: str, *, scratch: Path
+def _kept_one(
+    files: ReleaseFiles, image_id: str, fingerprint: str, *, known: Admitted, scratch: Path
 ) -> BundleRecord | None:
-    """The bundle that is there, if it is one of an image and a key and still as it was made."""
+    """The bundle that is there, if nothing would be new in another one, and it is as it was made.
+
+    Args:
+        files: The files of the release.
+        image_id: The image that it must be of.
+        fingerprint: The key that it must be signed with.
+        known: What is known of the image.
+        scratch: Where it is unpacked.
+    """
     found = files.find_bundle()
     if found is None or (found.image_id, found.facts.key_fingerprint) != (image_id, fingerprint):
         return None
-    return found if is_sound(files.archive(found), found.facts, scratch=scratch) else None
+    archive = files.archive(found)
+    is_kept = is_sound(archive, found.facts, scratch=scratch) and known.is_told_in(archive)
+    return found if is_kept else None
 
 
 def _write(directory: Path, parts: Parts, signer: Signer) -> None:
