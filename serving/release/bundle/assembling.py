@@ -109,7 +109,7 @@ def _from_templates(facts: ReleaseFacts) -> Iterator[tuple[str, bytes]]:
         yield name, (CUSTOMER / name).read_bytes()
     values = {
         **facts.model_dump(mode="json"),
-        "slug": facts.model.replace("_", "-"),
+        "slug": facts.model.replace("_", "-").strip("-"),
         "bundle": facts.name,
     }
     for name in FILLED_IN:
