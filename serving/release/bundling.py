@@ -21,14 +21,13 @@ from serving.release.bundle.signed_files import SUMS, file_sha256, sign_director
 from serving.release.contents.sbom import ModelFile
 from serving.release.earlier import find_earlier
 from serving.release.engine import docker
-from serving.release.image import BASE, BASE_NAME
 from serving.release.ledger.ledger import Ledger
-from serving.release.packaging import LOCK, SKOPS_LOCK
+from serving.release.origin import Origin
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
 from serving.release.workplace import workplace
-from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
+from serving.runtime.files import MANIFEST, read_file, sha256
 from serving.runtime.manifest import first_line, read_manifest
 
 SERVICE_PAGE = PROJECT.parent / "docs" / "service.md"
@@ -133,7 +132,7 @@ class Bundler:
         signer: Signer,
         fingerprint: str,
     ) -> ReleaseFacts:
-        labels, number = oci.config["config"]["Labels"], str(version.version)
+        origin, number = Origin.of(oci), str(version.version)
         tag = immutable_tag(number, oci.digest)
         return ReleaseFacts(
             model=version.name,
@@ -141,15 +140,15 @@ class Bundler:
             image=f"{version.name}:{tag}",
             image_digest=oci.digest,
             image_id=oci.image_id,
-            platform=f"{oci.config['os']}/{oci.config['architecture']}",
+            platform=oci.config.platform,
             data_version=version.tags.get("data_version", ""),
             git_commit=version.tags.get("git_commit", ""),
             mlflow_run=version.run_id,
             model_digest=version.tags.get(f"sha256.{MANIFEST}", ""),
-            lock_digest=_lock_digest(files.require_bento()),
+            lock_digest=origin.lock,
             training_lock_digest=version.tags.get("lock_sha256", ""),
-            base_image=labels[BASE_NAME],
-            base_image_id=labels[BASE],
+            base_image=origin.base,
+            base_image_id=origin.base_id,
             registered=version.created,
             released=datetime.now(UTC),
             key_fingerprint=fingerprint,
@@ -203,12 +202,6 @@ def _pack(
 def _model_files(directory: Path) -> list[ModelFile]:
     digests = read_manifest(directory).files | {MANIFEST: sha256(read_file(directory / MANIFEST))}
     return [ModelFile(name, digest) for name, digest in sorted(digests.items())]
-
-
-def _lock_digest(bento: Path) -> str:
-    """sha256 of the lock file that the packages of a Bento's base came from."""
-    of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
-    return file_sha256(SKOPS_LOCK if of_sklearn else LOCK)
 
 
 def _versions() -> dict[str, str]:
