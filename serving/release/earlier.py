@@ -37,7 +37,7 @@ def _read(archive: Path) -> Earlier | None:
     """What a bundle says; None if it is damaged or of an earlier form, which stops no new one."""
     try:
         facts, card, sbom = (read_member(archive, name) for name in (RELEASE, CARD, SBOM))
-        return Earlier(facts=facts, card=card, sbom=sbom)
+        return Earlier.read(facts=facts, card=card, sbom=sbom)
     except (BundleError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s can't be compared with: %r", archive, error)
         return None

@@ -189,7 +189,7 @@ def test_the_next_release_finds_what_it_compares_itself_with(unpacked: Bundle) -
     earlier = unpacked.earlier
     assert isinstance(earlier, Earlier)
     assert earlier.facts == unpacked.facts
-    assert earlier.packages["numpy"]
+    assert earlier.packages["pypi/numpy"]
 
 
 def test_its_image_is_the_same_when_it_is_saved_again(

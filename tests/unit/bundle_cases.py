@@ -236,7 +236,8 @@ class Bundle:
     def earlier(self) -> Earlier:
         """What the next release says its changes against."""
         names = {"facts": "release.json", "card": "model-card.json", "sbom": "sbom.cdx.json"}
-        return Earlier(**{key: (self.directory / name).read_bytes() for key, name in names.items()})
+        read = {key: (self.directory / name).read_bytes() for key, name in names.items()}
+        return Earlier.read(**read)
 
     def verify(
         self, *options: str, by: str = "sh", env: Mapping[str, str] | None = None
