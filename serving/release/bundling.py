@@ -1,7 +1,5 @@
 """Makes the release bundle of a version whose image is proved."""
 
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -12,40 +10,27 @@ from pydantic import ValidationError
 from ml_assets.resources.files import told_plainly
 from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
-from serving.release.bundle.archive import pack, read_member
-from serving.release.bundle.assembling import CARD, OPENAPI, SBOM, Parts, assemble
-from serving.release.bundle.change_notes import Earlier
+from serving.release.admission import Admitted, admit
+from serving.release.bundle.archive import pack
+from serving.release.bundle.assembling import CARD, OPENAPI, Parts, assemble
 from serving.release.bundle.checking import is_sound
-from serving.release.bundle.facts import RELEASE, ReleaseFacts, immutable_tag
+from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import EvaluationFile, Measured
 from serving.release.bundle.oci import OciImage, write_layout
 from serving.release.bundle.signed_files import SUMS, file_sha256, sign_directory
-from serving.release.contents.forbidden import find_forbidden
-from serving.release.contents.image import ImageContents, read_image
 from serving.release.contents.sbom import ModelFile
+from serving.release.earlier import find_earlier
 from serving.release.engine import docker
-from serving.release.image import BASE, BASE_NAME
-from serving.release.ledger.entries import Release, Rollback
 from serving.release.ledger.ledger import Ledger
-from serving.release.packaging import LOCK, SKOPS_LOCK
+from serving.release.origin import Origin
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
-from serving.release.scan.policy import ScanPolicy, read_policy
-from serving.release.scan.report import ScanReport
-from serving.release.scan.scanning import scan
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
 from serving.release.workplace import workplace
-from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, sha256
+from serving.runtime.files import MANIFEST, read_file, sha256
 from serving.runtime.manifest import first_line, read_manifest
 
 SERVICE_PAGE = PROJECT.parent / "docs" / "service.md"
-SHOWN = 10
-
-_log = logging.getLogger(__name__)
-
-
-class RefusedError(ReleaseError):
-    """An image is proved, and all the same must not be released: for what it holds."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +50,9 @@ class Bundler:
     started: datetime
 
     def bundle(self, version: RegisteredVersion, files: ReleaseFiles) -> BundleRecord:
-        """The bundle of a version; one of the same image and key is kept as it is.
+        """The bundle of a version; one of the same image, key and advisories is kept as it is.
+
+        The image is looked at each time: it may be kept, and be refused by what is known today.
 
         Raises:
             ReleaseError: The image was not proved.
@@ -78,13 +65,16 @@ class Bundler:
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
         with workplace(files) as place:
-            if found := _sound_one(files, image.id, fingerprint, scratch=place):
-                return found
             layout = place / "layout"
             layout.mkdir()
             cache = self.release.home / "releases" / "layers"
             oci = write_layout(image.id, layout, cache=cache)
-            parts = self._parts(version, files, oci, signer=signer, fingerprint=fingerprint)
+            known = admit(oci, name=version.label, scan_home=self.release.scan_home)
+            if found := _kept_one(files, image.id, fingerprint, known=known, scratch=place):
+                return found
+            parts = self._parts(
+                version, files, oci, known=known, signer=signer, fingerprint=fingerprint
+            )
             _write(place / "bundle", parts, signer)
             return _pack(place / "bundle", parts.facts, files, proved=image.id)
 
@@ -94,17 +84,15 @@ class Bundler:
         files: ReleaseFiles,
         oci: OciImage,
         *,
+        known: Admitted,
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        contents = read_image(oci.layers)
-        _check_contents(oci.layers)
-        facts = self._facts(version, files, oci, signer=signer, fingerprint=fingerprint)
         model_dir = files.require_bento() / "src" / "model"
         return Parts(
-            facts=facts,
+            facts=self._facts(version, files, oci, signer=signer, fingerprint=fingerprint),
             image=oci,
-            contents=contents,
+            contents=known.contents,
             model=[*_model_files(model_dir)],
             measured=self._measured(version),
             purpose=version.tags.get(PURPOSE, ""),
@@ -114,8 +102,8 @@ class Bundler:
             example=self.registry.example(version).model_dump_json().encode(),
             golden=self.registry.golden_file(version),
             service_page=SERVICE_PAGE.read_bytes(),
-            scan=self._scan(contents, facts),
-            before=self._before(version),
+            scan=known.scan,
+            before=find_earlier(version, self.release),
             run=self.run,
             started=self.started,
             builder={"docker": docker("version", "--format={{.Server.Version}}"), **_versions()},
@@ -144,7 +132,7 @@ class Bundler:
         signer: Signer,
         fingerprint: str,
     ) -> ReleaseFacts:
-        labels, number = oci.config["config"]["Labels"], str(version.version)
+        origin, number = Origin.of(oci), str(version.version)
         tag = immutable_tag(number, oci.digest)
         return ReleaseFacts(
             model=version.name,
@@ -152,15 +140,15 @@ class Bundler:
             image=f"{version.name}:{tag}",
             image_digest=oci.digest,
             image_id=oci.image_id,
-            platform=f"{oci.config['os']}/{oci.config['architecture']}",
+            platform=oci.config.platform,
             data_version=version.tags.get("data_version", ""),
             git_commit=version.tags.get("git_commit", ""),
             mlflow_run=version.run_id,
             model_digest=version.tags.get(f"sha256.{MANIFEST}", ""),
-            lock_digest=_lock_digest(files.require_bento()),
+            lock_digest=origin.lock,
             training_lock_digest=version.tags.get("lock_sha256", ""),
-            base_image=labels[BASE_NAME],
-            base_image_id=labels[BASE],
+            base_image=origin.base,
+            base_image_id=origin.base_id,
             registered=version.created,
             released=datetime.now(UTC),
             key_fingerprint=fingerprint,
@@ -170,50 +158,25 @@ class Bundler:
             ledger=Ledger.of(self.release.home).verify().head.label,
         )
 
-    def _scan(self, contents: ImageContents, facts: ReleaseFacts) -> ScanReport:
-        """What is known of the image's packages.
 
-        Raises:
-            RefusedError: Too much, by the policy.
-        """
-        home = self.release.scan_home
-        policy, database = home / "policy.yaml", home / "advisories"
-        report = scan(
-            contents.packages,
-            database if database.exists() else None,
-            read_policy(policy) if policy.exists() else ScanPolicy(),
-            datetime.now(UTC).date(),
-        )
-        if report.refused:
-            reasons = "\n".join(f"- {reason}" for reason in report.refused)
-            raise RefusedError(f"{facts.image} must not be released:\n{reasons}")
-        return report
-
-    def _before(self, version: RegisteredVersion) -> Earlier | str | None:
-        """What was live before: the last release of another version, or rollback to one."""
-        for entry in reversed(Ledger.of(self.release.home).verify().entries):
-            is_other = entry.model == version.name and entry.version != version.version
-            if is_other and isinstance(entry, Release | Rollback):
-                files = ReleaseFiles.of(self.release, entry.model, entry.version)
-                record = files.find_bundle()
-                label = f"{entry.model} v{entry.version} (image `{entry.image_digest}`)"
-                return _earlier(files.archive(record)) if record else label
-        return None
-
-
-def _earlier(archive: Path) -> Earlier:
-    facts, card, sbom = (read_member(archive, name) for name in (RELEASE, CARD, SBOM))
-    return Earlier(facts=facts, card=card, sbom=sbom)
-
-
-def _sound_one(
-    files: ReleaseFiles, image_id: str, fingerprint: str, *, scratch: Path
+def _kept_one(
+    files: ReleaseFiles, image_id: str, fingerprint: str, *, known: Admitted, scratch: Path
 ) -> BundleRecord | None:
-    """The bundle that is there, if it is one of an image and a key and still as it was made."""
+    """The bundle that is there, if nothing would be new in another one, and it is as it was made.
+
+    Args:
+        files: The files of the release.
+        image_id: The image that it must be of.
+        fingerprint: The key that it must be signed with.
+        known: What is known of the image.
+        scratch: Where it is unpacked.
+    """
     found = files.find_bundle()
     if found is None or (found.image_id, found.facts.key_fingerprint) != (image_id, fingerprint):
         return None
-    return found if is_sound(files.archive(found), found.facts, scratch=scratch) else None
+    archive = files.archive(found)
+    is_kept = is_sound(archive, found.facts, scratch=scratch) and known.is_told_in(archive)
+    return found if is_kept else None
 
 
 def _write(directory: Path, parts: Parts, signer: Signer) -> None:
@@ -236,28 +199,9 @@ def _pack(
     return record
 
 
-def _check_contents(layers: Sequence[Path]) -> None:
-    """Checks that no layer holds what customers must not get.
-
-    Raises:
-        RefusedError: One does; the message names the files.
-    """
-    if not (found := find_forbidden(layers)):
-        return
-    listed = "\n".join(f"- {one.path}: {one.why}" for one in found[:SHOWN])
-    more = f"\nand {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    raise RefusedError(f"the image holds what it must not:\n{listed}{more}")
-
-
 def _model_files(directory: Path) -> list[ModelFile]:
     digests = read_manifest(directory).files | {MANIFEST: sha256(read_file(directory / MANIFEST))}
     return [ModelFile(name, digest) for name, digest in sorted(digests.items())]
-
-
-def _lock_digest(bento: Path) -> str:
-    """sha256 of the lock file that the packages of a Bento's base came from."""
-    of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
-    return file_sha256(SKOPS_LOCK if of_sklearn else LOCK)
 
 
 def _versions() -> dict[str, str]:

@@ -30,8 +30,9 @@ from serving.runtime.errors import MLAssetsError
 
 MODEL, VERSION, DATA_VERSION = "ml-assets.model", "ml-assets.version", "ml-assets.data-version"
 GIT_COMMIT, RUN = "ml-assets.git-commit", "ml-assets.mlflow-run"
-BENTO, BASE = "ml-assets.bento", "ml-assets.base"
-"""Labels of an image: what it serves, the training that made it, and what it was built of."""
+BENTO, BASE, LOCK = "ml-assets.bento", "ml-assets.base", "ml-assets.lock"
+"""Labels of an image: what it serves, the training that made it, and what it was built of. The
+lock file is told by the base."""
 OCI = "org.opencontainers.image"
 BASE_NAME = f"{OCI}.base.name"
 

@@ -9,6 +9,8 @@ import tomllib
 import pytest
 
 from serving.release.contents.rules import COMMANDS
+from serving.release.image import LOCK
+from serving.runtime.files import sha256
 from tests.conftest import ROOT
 from tests.docker.engine import engine
 
@@ -99,6 +101,16 @@ def test_the_service_image_holds_no_code_of_ours_but_its_start() -> None:
         "skops",
         "xgboost",
     }
+
+
+@pytest.mark.parametrize("image", ["serve", "serve-sklearn"])
+def test_a_base_names_the_lock_file_of_its_packages(image: str) -> None:
+    digest = sha256((ROOT / "requirements" / f"{image}.txt").read_bytes())
+    told = engine(
+        "image", "inspect", f'--format={{{{index .Config.Labels "{LOCK}"}}}}',
+        f"ml-assets-{image}:{VERSION}",
+    )  # fmt: skip
+    assert told == f"sha256:{digest}"
 
 
 def test_a_build_over_its_budget_fails_and_says_which() -> None:

@@ -88,13 +88,13 @@ class SavedImage:
     layers: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, *layers: bytes) -> "SavedImage":
+    def of(cls, *layers: bytes, labels: Mapping[str, str] | None = None) -> "SavedImage":
         """An image of some layers."""
         digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
         config = {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Labels": {}},
+            "config": {"Labels": labels},
             "rootfs": {"type": "layers", "diff_ids": digests},
         }
         return cls(json.dumps(config).encode(), layers)
@@ -236,7 +236,8 @@ class Bundle:
     def earlier(self) -> Earlier:
         """What the next release says its changes against."""
         names = {"facts": "release.json", "card": "model-card.json", "sbom": "sbom.cdx.json"}
-        return Earlier(**{key: (self.directory / name).read_bytes() for key, name in names.items()})
+        read = {key: (self.directory / name).read_bytes() for key, name in names.items()}
+        return Earlier.read(**read)
 
     def verify(
         self, *options: str, by: str = "sh", env: Mapping[str, str] | None = None

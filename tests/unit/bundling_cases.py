@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
+from serving.release.admission import Admitted
 from serving.release.bundle.archive import unpacked
 from serving.release.bundle.assembling import Parts
 from serving.release.bundle.checking import check_bundle
@@ -39,10 +40,11 @@ class _Bundler(Bundler):
         files: ReleaseFiles,
         oci: OciImage,
         *,
+        known: Admitted,
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        return parts(oci, facts(oci, signer))
+        return parts(oci, facts(oci, signer), contents=known.contents, scan=known.scan)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,18 @@ from tests.unit.ledger_cases import digest_of, hex_of
 METRICS = {"accuracy": 0.97}
 
 
+def _listed(name: str, version: str) -> dict[str, str]:
+    return {"type": "library", "name": name, "version": version, "purl": f"pkg:{name}@{version}"}
+
+
 def _sbom(**packages: str) -> dict[str, Any]:
     files = [{"type": "file", "name": "model.json"}, {"type": "library", "name": "unversioned"}]
-    listed = [{"type": "library", "name": name, "version": one} for name, one in packages.items()]
+    listed = [_listed(f"pypi/{name}", version) for name, version in packages.items()]
     return {"components": [*listed, *files]}
 
 
 def _earlier(before: ReleaseFacts, *, metrics: dict[str, float | None], **packages: str) -> Earlier:
-    return Earlier(
+    return Earlier.read(
         facts=before.model_dump_json().encode(),
         card=json.dumps({"evaluation": {"metrics": metrics}}).encode(),
         sbom=json.dumps(_sbom(**packages)).encode(),
@@ -30,7 +34,7 @@ def _notes(**changes: Any) -> list[str]:
     """The notes of v2 after a v1 that is the same but for some facts, line by line."""
     same = facts(2).model_copy(update={"version": "1", **changes})
     before = _earlier(same, metrics={"accuracy": 0.9}, numpy="2.0")
-    text = change_notes(facts(2), METRICS, {"numpy": "2.1"}, before=before)
+    text = change_notes(facts(2), METRICS, {"pypi/numpy": ("2.1",)}, before=before)
     return text.splitlines()
 
 
@@ -93,23 +97,38 @@ def test_a_figure_that_only_one_of_them_has_stands_beside_nothing() -> None:
 
 def test_packages_that_changed_came_or_went_are_listed_and_no_other() -> None:
     before = _earlier(facts(1), metrics={}, numpy="2.0", left="1", same="1")
-    now = {"numpy": "2.1", "came": "3", "same": "1"}
+    now = {"pypi/numpy": ("2.1",), "pypi/came": ("3", "4"), "pypi/same": ("1",)}
     notes = change_notes(facts(2), METRICS, now, before=before).splitlines()
     assert notes[notes.index("## Packages in the image") + 1 :] == [
         "",
         "| | before | now |",
         "|---|---|---|",
-        "| came | none | 3 |",
-        "| left | 1 | none |",
-        "| numpy | 2.0 | 2.1 |",
+        "| pypi/came | none | 3, 4 |",
+        "| pypi/left | 1 | none |",
+        "| pypi/numpy | 2.0 | 2.1 |",
     ]
 
 
 def test_the_same_packages_are_no_empty_table() -> None:
     before = _earlier(facts(1), metrics={}, numpy="2.0")
-    notes = change_notes(facts(2), METRICS, {"numpy": "2.0"}, before=before)
+    notes = change_notes(facts(2), METRICS, {"pypi/numpy": ("2.0",)}, before=before)
     assert notes.endswith("## Packages in the image\n\nThe same.\n")
 
 
 def test_files_of_the_model_are_no_packages() -> None:
-    assert packages_of(_sbom(numpy="2.0")) == {"numpy": "2.0"}
+    assert packages_of(_sbom(numpy="2.0")) == {"pypi/numpy": ("2.0",)}
+
+
+def test_packages_of_one_name_and_several_ecosystems_or_versions_are_all_seen() -> None:
+    listed = [
+        _listed("pypi/tzdata", "2026.1"),
+        _listed("deb/debian/tzdata", "2026a-0+deb12u1"),
+        _listed("pypi/six", "2"),
+        _listed("pypi/six", "1"),
+        _listed("pypi/six", "2"),
+    ]
+    assert packages_of({"components": listed}) == {
+        "pypi/tzdata": ("2026.1",),
+        "deb/debian/tzdata": ("2026a-0+deb12u1",),
+        "pypi/six": ("1", "2"),
+    }

@@ -89,6 +89,8 @@ def test_a_directory_may_have_any_name(made: Bundle, tmp_path: Path, name: str) 
         ["--key"],
         ["--key", ""],
         ["--key="],
+        ["--version"],
+        ["--version", ""],
         ["--kez", "x"],
         ["-"],
         ["--"],
@@ -109,7 +111,15 @@ def test_a_wrong_option_checks_nothing_and_shows_the_right_ones(
 @pytest.mark.parametrize(
     "surroundings",
     [
-        {"key": "x", "golden": "true", "tools": "none", "directory": "/", "container": "x"},
+        {
+            "key": "x",
+            "version": "x",
+            "is_asked": "false",
+            "golden": "true",
+            "tools": "none",
+            "directory": "/",
+            "container": "x",
+        },
         {"IFS": "5abc/."},
         {"CDPATH": "/usr:/"},
         {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de"},
@@ -129,6 +139,70 @@ def test_surroundings_change_nothing(made: Bundle, surroundings: dict[str, str])
 def test_tools_are_not_taken_from_the_release(bundle: Bundle, path: str) -> None:
     path = path.format(os.environ["PATH"])
     assert reason_of(bundle.verify(env={"PATH": path})).startswith("PATH has relative directories")
+
+
+def test_a_tool_for_digests_is_needed_and_either_will_do(bundle: Bundle, tools: Path) -> None:
+    sums = tools / "sha256sum"
+    target = sums.readlink()
+    sums.unlink()
+    ended = bundle.verify(by=f"{tools}/sh", env={"PATH": str(tools)})
+    assert reason_of(ended) == "there is no sha256sum, and no shasum, to check the release with\n"
+    (tools / "shasum").write_text(f'#!{tools}/sh\nshift 2; exec {target} sha256sum "$@"\n')
+    (tools / "shasum").chmod(0o755)
+    assert bundle.verify(by=f"{tools}/sh", env={"PATH": str(tools)}).returncode == 0
+
+
+@pytest.mark.parametrize("version", ["3", "v3"])
+def test_the_version_that_is_expected_is_accepted(made: Bundle, version: str) -> None:
+    assert made.verify("--version", version).returncode == 0
+
+
+@pytest.mark.parametrize("version", ["2", "33", "4", ".", "*"])
+def test_another_version_than_the_expected_one_is_refused(made: Bundle, version: str) -> None:
+    reason = reason_of(made.verify("--version", version))
+    assert reason == f"this is version 3 of oven, and not version {version}\n"
+
+
+def a_docker(tools: Path, *lines: str) -> dict[str, str]:
+    """An environment in which `docker` does this."""
+    (tools / "docker").write_text("\n".join((f"#!{tools}/sh", *lines, "")))
+    (tools / "docker").chmod(0o755)
+    return {"PATH": str(tools)}
+
+
+def test_docker_that_can_not_be_asked_is_told_and_stops_nothing(
+    bundle: Bundle, tools: Path
+) -> None:
+    told = f"NOT CHECKED: whether Docker has another image of the name {bundle.facts.image}. "
+    for env in ({"PATH": str(tools)}, a_docker(tools, "exit 1")):
+        ended = bundle.verify(by=f"{tools}/sh", env=env)
+        assert (ended.returncode, told in ended.stdout) == (0, True), ended
+    ended = bundle.verify(by=f"{tools}/sh", env=a_docker(tools, "exit 0"))
+    assert (ended.returncode, told in ended.stdout) == (0, False), ended
+
+
+def by_hand(bundle: Bundle) -> list[str]:
+    """What the commands say that the bundle's own page tells to do by hand."""
+    _, _, rest = (
+        (bundle.directory / "README.md").read_text().partition("hand what counts:\n\n```sh\n")
+    )
+    commands, _, _ = rest.partition("```")
+    assert commands
+    said = subprocess.run(
+        ["sh", "-c", commands], cwd=bundle.directory, capture_output=True, text=True, check=False
+    )
+    return (said.stdout + said.stderr).splitlines()
+
+
+def test_what_the_page_tells_to_do_by_hand_is_enough(bundle: Bundle) -> None:
+    right = [f"{bundle.fingerprint}  -", "Verified OK", "SHA256SUMS", "SHA256SUMS.sig"]
+    assert by_hand(bundle) == right
+    (bundle.directory / "compose.yaml").write_text("services: {}")
+    (bundle.directory / "golden" / "link").symlink_to("/")
+    (bundle.directory / ".env").write_text("PORT=80")
+    assert {*by_hand(bundle)} - {*right} == {"compose.yaml", "golden/link", ".env"}
+    (bundle.directory / "README.md").open("a").write("x")
+    assert "README.md: FAILED" in by_hand(bundle)
 
 
 @pytest.mark.parametrize("tool", ["openssl", "tar"])

@@ -26,7 +26,7 @@ CUSTOMER = Path(__file__).parent / "customer"
 AS_IT_IS = ("verify.sh",)
 FILLED_IN = ("README.md", "docker-compose.yml", "kubernetes.yaml")
 IMAGE, SBOM, PROVENANCE, CARD = "image.tar", "sbom.cdx.json", "provenance.json", "model-card.json"
-OPENAPI, SERVICE = "openapi.json", "service.md"
+OPENAPI, SERVICE, SCAN = "openapi.json", "service.md", "scan.json"
 GOLDEN = "golden/requests.jsonl.gz"
 
 
@@ -109,7 +109,7 @@ def _from_templates(facts: ReleaseFacts) -> Iterator[tuple[str, bytes]]:
         yield name, (CUSTOMER / name).read_bytes()
     values = {
         **facts.model_dump(mode="json"),
-        "slug": facts.model.replace("_", "-"),
+        "slug": facts.model.replace("_", "-").strip("-"),
         "bundle": facts.name,
     }
     for name in FILLED_IN:
@@ -144,7 +144,7 @@ def _packages(parts: Parts) -> Iterator[tuple[str, bytes]]:
     listed = packages_of(json.loads(sbom))
     notes = change_notes(facts, parts.measured.metrics, listed, before=parts.before)
     yield "CHANGES.md", notes.encode()
-    yield "scan.json", parts.scan.to_json()
+    yield SCAN, parts.scan.to_json()
     yield "scan.md", parts.scan.to_markdown().encode()
 
 

@@ -3,7 +3,10 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from packageurl import PackageURL
 
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.bundle.measured import Scores
@@ -11,20 +14,48 @@ from serving.release.bundle.measured import Scores
 PACKAGES = {"library", "platform"}
 """CycloneDX's names for what an SBOM lists besides the model; the interpreter is a platform."""
 
+Packages = Mapping[str, tuple[str, ...]]
+"""The versions of each package: several where it lies in several places."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A release before this one.
+
+    Attributes:
+        facts: What it is.
+        metrics: Figures of its model.
+        packages: The packages in its image.
+    """
+
+    facts: ReleaseFacts
+    metrics: Scores
+    packages: Packages
+
+    @classmethod
+    def read(cls, *, facts: bytes, card: bytes, sbom: bytes) -> "Earlier":
+        """The release that these files of a bundle are of.
+
+        Raises:
+            ValueError: One of them is not what releases write; so do KeyError and TypeError say.
+        """
+        metrics = json.loads(card)["evaluation"]["metrics"]
+        return cls(ReleaseFacts.model_validate_json(facts), metrics, packages_of(json.loads(sbom)))
+
 
 def change_notes(
     facts: ReleaseFacts,
     metrics: Scores,
-    packages: Mapping[str, str],
+    packages: Packages,
     *,
-    before: "Earlier | str | None",
+    before: Earlier | str | None,
 ) -> str:
     """The notes as Markdown.
 
     Args:
         facts: What the release is.
         metrics: Figures of the model.
-        packages: Version of each package in the image.
+        packages: The packages in the image.
         before: The release before; its name alone if its bundle is not kept any more; None if there
             was none.
     """
@@ -42,32 +73,29 @@ def change_notes(
     return "\n".join([title, *parts]) + "\n"
 
 
-class Earlier:
-    """A release before this one, out of the files of its bundle."""
+def packages_of(sbom: Mapping[str, Any]) -> Packages:
+    """The packages that a CycloneDX SBOM lists."""
+    found: dict[str, set[str]] = {}
+    for one in sbom.get("components", []):
+        if one["type"] in PACKAGES and {"version", "purl"} <= one.keys():
+            found.setdefault(_name(one["purl"]), set()).add(one["version"])
+    return {name: tuple(sorted(versions)) for name, versions in found.items()}
 
-    def __init__(self, *, facts: bytes, card: bytes, sbom: bytes) -> None:
-        self.facts = ReleaseFacts.model_validate_json(facts)
-        self.metrics: Scores = json.loads(card)["evaluation"]["metrics"]
-        self.packages = packages_of(json.loads(sbom))
 
-
-def packages_of(sbom: Mapping[str, Any]) -> dict[str, str]:
-    """Version of each package that a CycloneDX SBOM lists, by its name."""
-    return {
-        one["name"]: one["version"]
-        for one in sbom.get("components", [])
-        if one["type"] in PACKAGES and "version" in one
-    }
+def _name(purl: str) -> str:
+    """The name of a package with its ecosystem: ``pypi/tzdata``, ``deb/debian/tzdata``."""
+    url = PackageURL.from_string(purl)
+    return "/".join(part for part in (url.type, url.namespace, url.name) if part)
 
 
 def _facts(before: ReleaseFacts, now: ReleaseFacts) -> Iterator[str]:
-    told = {
-        "model": ("model_digest", "the same model", "another model"),
-        "data": ("data_version", "fitted on the same data", "fitted on other data"),
-        "code": ("git_commit", "fitted by the same code", "fitted by other code"),
-        "base": ("base_image_id", "on the same base image", "on another base image"),
-    }
-    for field, same, other in told.values():
+    told = (
+        ("model_digest", "the same model", "another model"),
+        ("data_version", "fitted on the same data", "fitted on other data"),
+        ("git_commit", "fitted by the same code", "fitted by other code"),
+        ("base_image_id", "on the same base image", "on another base image"),
+    )
+    for field, same, other in told:
         is_same = getattr(before, field) == getattr(now, field)
         yield f"- {same}" if is_same else f"- {other}: `{getattr(now, field) or 'unknown'}`"
 
@@ -80,7 +108,7 @@ def _metrics(before: Scores, now: Scores) -> Iterator[str]:
         yield f"| {name} | {_number(before.get(name))} | {_number(now.get(name))} |"
 
 
-def _packages(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def _packages(before: Packages, now: Packages) -> Iterator[str]:
     yield "\n## Packages in the image\n"
     names = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
     if not names:
@@ -88,7 +116,8 @@ def _packages(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str
         return
     yield "| | before | now |\n|---|---|---|"
     for name in names:
-        yield f"| {name} | {before.get(name, 'none')} | {now.get(name, 'none')} |"
+        told = (", ".join(packages.get(name, ("none",))) for packages in (before, now))
+        yield f"| {name} | {' | '.join(told)} |"
 
 
 def _number(value: float | None) -> str:

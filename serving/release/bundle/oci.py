@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ml_assets.resources.files import told_plainly
+from serving.release.bundle.configuration import ImageConfig
 from serving.release.bundle.layers import ArchiveError, compress, digest_of, member
 from serving.release.engine import docker
 
@@ -68,7 +69,7 @@ class OciImage:
     digest: str
     image_id: str
     layers: Sequence[Path]
-    config: Mapping[str, Any]
+    config: ImageConfig
 
 
 def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
@@ -107,7 +108,7 @@ def read_layout(directory: Path) -> OciImage:
         _check_for_docker(directory, manifest)
         image_id = manifest["config"]["digest"]
         paths = [directory / Blob(one["digest"], 0).path for one in manifest["layers"]]
-        config = json.loads(_content(directory, image_id))
+        config = ImageConfig.model_validate_json(_content(directory, image_id))
         return OciImage(directory, listed["digest"], image_id, paths, config)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{directory} is no OCI layout of one image: {error!r}") from error
@@ -186,7 +187,8 @@ def _finish(directory: Path, config: bytes, layers: Sequence[Blob]) -> OciImage:
     digest = _write_blob(directory, _json(manifest)).digest
     (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
     paths = [directory / layer.path for layer in layers]
-    return OciImage(directory, digest, described["digest"], paths, json.loads(config))
+    about = ImageConfig.model_validate_json(config)
+    return OciImage(directory, digest, described["digest"], paths, about)
 
 
 def _write_blob(directory: Path, content: bytes) -> Blob:

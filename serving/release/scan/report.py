@@ -100,6 +100,11 @@ class ScanReport(FrozenModel):
         """Whether the image was compared with a database at all."""
         return self.database is not None
 
+    def is_news_after(self, earlier: "ScanReport") -> bool:
+        """Whether it says more of the same packages than an earlier one; if not scanned, never."""
+        same = (earlier.is_scanned, earlier.findings) == (True, self.findings)
+        return self.is_scanned and not same
+
     def to_json(self) -> bytes:
         """The report as JSON."""
         return self.model_dump_json(indent=2).encode() + b"\n"

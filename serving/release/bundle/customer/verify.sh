@@ -2,8 +2,9 @@
 # Checks a release without any network: that it is signed, that every file is there and is the one
 # that was signed, that the files belong to one image, and that Docker has no other image of its name.
 #
-# usage: verify.sh [--key FINGERPRINT] [--golden] [DIRECTORY]
+# usage: verify.sh [--key FINGERPRINT] [--version N] [--golden] [DIRECTORY]
 #   --key      fingerprint of the supplier's key, which the supplier has told you by another way
+#   --version  the version that you expect: an older release is signed and complete as well
 #   --golden   load the image too, and compare its answers with those of the model that was evaluated
 #   DIRECTORY  the release; without it, the one that this script lies in
 #
@@ -35,6 +36,8 @@ expect_none() { found=$(cat); [ -z "$found" ] || refuse "$1: $found"; }
 
 check_tools() {
   case :$PATH: in *:[!/]*) refuse "PATH has relative directories, where a release could bring its tools" ;; esac
+  command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
+    refuse "there is no sha256sum, and no shasum, to check the release with"
   for tool in $tools; do
     command -v "$tool" >/dev/null || refuse "there is no $tool to check the release with"
   done
@@ -64,6 +67,12 @@ check_files() {
     refuse "changed since it was signed: $(printf '%s\n' "$checked" | grep -v ': OK$' || true)"
 }
 
+check_version() {
+  found=$(fact version)
+  [ -z "$version" ] || [ "$version" = "$found" ] ||
+    refuse "this is version $found of $(fact model), and not version $version"
+}
+
 # What is named by content must have it, and whatever loads image.tar must find this one image.
 check_image() {
   digest=$(fact image_digest) id=$(fact image_id) name=$(fact image)
@@ -82,7 +91,8 @@ check_image() {
 }
 
 check_loaded() {
-  loaded=$(docker image ls --quiet --no-trunc "$name" 2>/dev/null) || loaded=''
+  is_asked=true
+  loaded=$(docker image ls --quiet --no-trunc "$name" 2>/dev/null) || loaded='' is_asked=false
   case $loaded in
     '' | "$id" | "$digest") ;;
     *) refuse "Docker has another image of the name $name: $loaded. Remove it: docker image rm $name" ;;
@@ -95,6 +105,7 @@ report() {
   say "  $fingerprint"
   [ "$(fact development_key)" != true ] ||
     say "  which is a DEVELOPMENT key: it proves nothing of who made the release"
+  $is_asked || say "NOT CHECKED: whether Docker has another image of the name $name. It can't be asked"
   [ -n "$key" ] || say "Compare it with what your supplier has told you, or say: --key FINGERPRINT"
 }
 
@@ -118,10 +129,11 @@ check_answers() {
     refuse "the image does not answer as the model that was evaluated"
 }
 
-key='' golden=false directory='' tools='openssl tar'
+key='' version='' golden=false directory='' tools='openssl tar'
 while [ $# -gt 0 ]; do
   case $1 in
     --key) [ -n "${2-}" ] || usage; key=$2; shift ;;
+    --version) [ -n "${2-}" ] || usage; version=${2#v}; shift ;;
     --golden) golden=true tools="$tools docker" ;;
     -* | '') usage ;;
     *) [ -z "$directory" ] || usage; directory=$1 ;;
@@ -133,6 +145,7 @@ check_tools
 cd "${directory:-$(dirname "$0")}"
 check_signature
 check_files
+check_version
 check_image
 check_loaded
 report
