@@ -37,15 +37,12 @@ class Delivered:
     Attributes:
         archive: The bundle as one file.
         bundle: The same, unpacked.
+        layers: The compressed layers of its image, lowest first.
     """
 
     archive: Path
     bundle: Bundle
-
-    @property
-    def layers(self) -> Path:
-        """Where the compressed layers are kept."""
-        return self.archive.parent / "layers"
+    layers: Sequence[Path]
 
     def unpack(self, place: Path) -> Bundle:
         """Unpacks it as a customer does."""
@@ -113,7 +110,7 @@ def deliver(
     sign_directory(directory, signer)
     archive = place / f"{about.name}.tar"
     pack(directory, archive, epoch=int(MADE.timestamp()), below=about.name)
-    return Delivered(archive, Bundle(directory, about, signer))
+    return Delivered(archive, Bundle(directory, about, signer), found.layers)
 
 
 @contextmanager

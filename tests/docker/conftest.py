@@ -16,8 +16,8 @@ from tests.docker.delivery_cases import (
     SmallRelease,
     remove_small_images,
     running_registry,
-    small_release,
     small_settings,
+    two_releases,
 )
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY, build, golden_requests
@@ -81,12 +81,18 @@ def platform() -> Iterator[PlatformCase]:
         case.remove()
 
 
-@pytest.fixture(scope="module")
-def ours() -> Iterator[RegistryCase]:
+@pytest.fixture(scope="session")
+def _small_images() -> Iterator[None]:
+    """Lets no small image stay in the engine."""
+    yield
+    remove_small_images()
+
+
+@pytest.fixture(scope="session")
+def ours(_small_images: None) -> Iterator[RegistryCase]:
     """Our own registry."""
     with running_registry() as case:
         yield case
-    remove_small_images()
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +109,13 @@ def globex() -> Iterator[RegistryCase]:
         yield case
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shelf(
     ours: RegistryCase, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SmallRelease, SmallRelease]:
     """Two versions that are pushed to our registry."""
-    settings = small_settings(tmp_path_factory.mktemp("shelf"), registry=f"{ours.address}/shelf")
-    first, second = (small_release(settings, version=number) for number in (1, 2))
+    place = tmp_path_factory.mktemp("shelf")
+    first, second = two_releases(small_settings(place, registry=f"{ours.address}/shelf"))
     first.push()
     second.push()
     return first, second

@@ -227,6 +227,11 @@ def small_release(
     return SmallRelease(settings, record, files)
 
 
+def two_releases(settings: ReleaseSettings) -> tuple[SmallRelease, SmallRelease]:
+    """The first two versions of a model."""
+    return small_release(settings, version=1), small_release(settings, version=2)
+
+
 def small_image(content: str, *, place: Path) -> str:
     """Id of an image in the engine whose one layer holds one file, the same each time."""
     name = f"{FAMILY}/small:{content}"

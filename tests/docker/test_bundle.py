@@ -17,7 +17,6 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as Message
 
 from serving.release.bundle.change_notes import Earlier
-from serving.release.bundle.oci import write_layout
 from serving.release.engine import find_image
 from serving.release.image import ServiceImage
 from serving.release.probe import HOST
@@ -190,12 +189,3 @@ def test_the_next_release_finds_what_it_compares_itself_with(unpacked: Bundle) -
     assert isinstance(earlier, Earlier)
     assert earlier.facts == unpacked.facts
     assert earlier.packages["pypi/numpy"]
-
-
-def test_its_image_is_the_same_when_it_is_saved_again(
-    delivered: Delivered, oven_image: ServiceImage
-) -> None:
-    layout = delivered.archive.parent / "again"
-    layout.mkdir()
-    again = write_layout(oven_image.id, layout, cache=delivered.layers)
-    assert again.digest == delivered.bundle.facts.image_digest

@@ -11,10 +11,7 @@ import pytest
 
 from serving.release.bundle.signed_files import file_sha256
 from tests.conftest import ROOT
-from tests.docker.delivery_cases import (
-    SmallRelease,
-    needs_cosign,
-)
+from tests.docker.delivery_cases import SmallRelease, needs_cosign, small_settings, two_releases
 from tests.docker.image_cases import BASE
 from tests.docker.office import Office
 from tests.docker.platform import until
@@ -48,6 +45,14 @@ for path in sorted(Path(deliveries, "files", "oven").glob("*")):
     print(path.name, file_sha256(path))
 """
 RELEASE = BASE.replace("ml-assets-serve:", "ml-assets-release:")
+
+
+@pytest.fixture(scope="module")
+def shelf(
+    _small_images: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SmallRelease, SmallRelease]:
+    """Two versions that no registry has, as files need none."""
+    return two_releases(small_settings(tmp_path_factory.mktemp("shelf"), registry="nowhere"))
 
 
 class TestInterrupted:

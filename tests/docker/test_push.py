@@ -79,10 +79,6 @@ def test_what_is_pulled_by_the_digest_is_the_proved_image(
         engine("image", "rm", pinned)
 
 
-def test_the_image_is_signed(release: SmallRelease, repository: Repository) -> None:
-    verify(release, repository)
-
-
 @pytest.mark.parametrize(("kind", "name"), [("cyclonedx", SBOM), ("slsaprovenance1", PROVENANCE)])
 def test_an_attestation_says_what_the_bundle_says(
     release: SmallRelease, repository: Repository, kind: str, name: str

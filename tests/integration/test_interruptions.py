@@ -4,11 +4,8 @@ So does a second run that is started while the first one works.
 """
 
 import re
-import shlex
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -19,13 +16,13 @@ from ml_assets.core.dataset.snapshot import content_hash
 from ml_assets.core.names import KEYS
 from serving.runtime.model import Model
 from tests.integration.workplace import (
-    ROOT,
     SIMULATED,
     TRANSFORMER,
     Workplace,
     read_spec,
     read_until,
 )
+from tests.mounts import run_mounted, small_disk
 
 OTHER = f"{SIMULATED}&seed=8"
 SECONDS = 600
@@ -142,24 +139,10 @@ def test_second_run_is_told_who_works_on_the_model_and_leaves_the_first_alone(
 
 
 def test_full_disk_is_told_plainly_and_room_is_all_that_is_needed(tmp_path: Path) -> None:
-    script = f"exec {sys.executable} -c {_quoted(FULL_DISK)} {tmp_path}"
-    mount = f"mount -t tmpfs -o size=128m tmpfs {tmp_path} && {script}"
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", mount],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.stderr.startswith(("unshare:", "mount:")):
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    done = run_mounted(small_disk(tmp_path, "128m"), FULL_DISK, tmp_path)
     assert done.returncode == 0, done.stderr
     at_once, later, again = done.stdout.splitlines()
     assert at_once.startswith(f"no space left to write {tmp_path}/var (")
     assert "MiB free); free some space, or set ML_ASSETS_HOME to a larger disk" in at_once
     assert re.fullmatch("Dagster's database fails: .*; is the disk full\\?", later)
     assert again == "True"
-
-
-def _quoted(code: str) -> str:
-    return shlex.quote(textwrap.dedent(code))

@@ -100,6 +100,9 @@ def test_a_truncated_archive_is_refused_wherever_it_ends(
         archive.write_bytes(whole[:end])
         with pytest.raises(BundleError), unpacked(archive, scratch=tmp_path) as found:
             Bundle(found, made.facts, made.signer).check()
+    archive.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BundleError, match=r"oven\.tar can't be unpacked"):
+        unpack(archive, tmp_path / "place")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", bytes(1024)])

@@ -86,6 +86,11 @@ def test_one_bit_of_a_file_is_seen(bundle: Bundle, name: str) -> None:
     assert_refused(bundle, name.removesuffix(".sig"))
 
 
+def test_only_the_file_that_was_changed_is_named(bundle: Bundle) -> None:
+    flip(bundle.directory / "image.tar")
+    assert reason_of(bundle.verify()) == "changed since it was signed: image.tar: FAILED\n"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_gone_is_missed(bundle: Bundle, name: str) -> None:
     (bundle.directory / name).unlink()
@@ -181,6 +186,14 @@ def test_without_the_right_key_the_one_that_was_used_is_shown_for_comparison(
     fingerprint, comparison, _ = said.stdout.splitlines()[-3:]
     assert fingerprint.strip() == evil.public_key().fingerprint
     assert comparison.startswith("Compare it with what your supplier has told you")
+
+
+def test_a_signature_of_another_key_is_refused(bundle: Bundle) -> None:
+    sums = bundle.directory / "SHA256SUMS"
+    (bundle.directory / "SHA256SUMS.sig").write_bytes(KeyPair().sign_file(sums))
+    assert "SHA256SUMS was not signed with key.pub" in reason_of(bundle.verify())
+    with pytest.raises(BundleError, match=r"SHA256SUMS of .* was not signed"):
+        bundle.check()
 
 
 @pytest.mark.parametrize("key", [b"", b"x", b"-----BEGIN PUBLIC KEY-----\nAAAA\n"])

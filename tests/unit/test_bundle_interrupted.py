@@ -3,9 +3,6 @@
 import os
 import pkgutil
 import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 import pytest
 
 from serving.release.bundle import oci
-from tests.conftest import ROOT
+from tests.mounts import run_mounted, small_disk
 from tests.unit.bundle_cases import SavedImage, flip, image
 from tests.unit.bundling_cases import Workbench
 from tests.unit.image_cases import BASE, tar
@@ -148,21 +145,8 @@ FULL_DISK = """
 
 
 def test_a_full_disk_leaves_nothing_and_is_told_plainly(tmp_path: Path) -> None:
-    script, small = tmp_path / "script.py", tmp_path / "small"
-    script.write_text(textwrap.dedent(FULL_DISK))
-    small.mkdir()
-    mount = f"mount -t tmpfs -o size=8m tmpfs {small}"
-    places = {"PYTHONPATH": str(ROOT), "ML_ASSETS_HOME": str(small), "TMPDIR": str(small)}
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c",
-         f"{mount} && exec {sys.executable} {script} {small}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **places},
-    )  # fmt: skip
-    if "unshare" in done.stderr or "mount" in done.stderr:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    home = {"ML_ASSETS_HOME": tmp_path, "TMPDIR": tmp_path}
+    done = run_mounted(small_disk(tmp_path, "8m"), FULL_DISK, tmp_path, **home)
     assert done.returncode == 0, done.stderr
     kinds = done.stdout.split()
     assert len(kinds) >= 5

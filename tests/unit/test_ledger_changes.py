@@ -52,7 +52,7 @@ def test_any_edited_byte_is_found_and_its_line_named(count: int, data: st.DataOb
     assert named == _first_difference(lines, bytes(content).splitlines(keepends=True))
 
 
-@pytest.mark.parametrize("count", range(1, 9))
+@pytest.mark.parametrize("count", [1, 8])
 def test_an_edited_byte_anywhere_in_a_line_is_found(count: int) -> None:
     before, line = b"".join(LINES[: count - 1]), LINES[count - 1]
     for place in range(len(line)):
