@@ -8,10 +8,13 @@ import pytest
 from ml_assets.resources.registry import ModelRegistry
 from serving.release.definitions import STEPS
 from serving.release.handing_over import rollback
+from serving.release.ledger.ledger import Ledger
 from serving.release.partitions import PartitionError, partition_key, read_partition_key
 from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
+from serving.release.returning import Return
 from serving.release.settings import ReleaseSettings
 from tests.registry_cases import Shelf, keep_golden
+from tests.unit.ledger_cases import digest_of
 
 IMAGE = ImageRecord(name="oven:v2", id="sha256:1")
 PROOF = ProofRecord(image_id="sha256:1", requests=500, largest_difference=0.0)
@@ -37,21 +40,28 @@ def files(settings: ReleaseSettings) -> ReleaseFiles:
     return ReleaseFiles.of(settings, "oven", 2)
 
 
+def _materialise(
+    step: str, registry: ModelRegistry, settings: ReleaseSettings, *, partition: str = "oven:v2"
+) -> dg.ExecuteInProcessResult:
+    """Runs a step."""
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("model_versions", [partition])
+        return dg.materialize(
+            [*STEPS, rollback],
+            selection=[step],
+            partition_key=partition,
+            run_config=ASKED if step == "rollback" else {},
+            instance=instance,
+            resources={"registry": registry, "release": settings},
+        )
+
+
 def _refusal(
     step: str, registry: ModelRegistry, settings: ReleaseSettings, *, partition: str = "oven:v2"
 ) -> dg.Failure:
     """How a step fails."""
-    with dg.instance_for_test() as instance:
-        instance.add_dynamic_partitions("model_versions", [partition])
-        with pytest.raises(dg.Failure) as caught:
-            dg.materialize(
-                [*STEPS, rollback],
-                selection=[step],
-                partition_key=partition,
-                run_config=ASKED if step == "rollback" else {},
-                instance=instance,
-                resources={"registry": registry, "release": settings},
-            )
+    with pytest.raises(dg.Failure) as caught:
+        _materialise(step, registry, settings, partition=partition)
     return caught.value
 
 
@@ -89,6 +99,26 @@ def test_a_version_without_a_bundle_is_refused(
 ) -> None:
     said = str(_refusal(step, shelf.registry, settings).description)
     assert said.endswith("bundle.json yet; materialise the asset bundle first")
+
+
+class TestDelivery:
+    """Only what is in production is delivered."""
+
+    def test_what_was_overtaken_is_not_delivered(
+        self, shelf: Shelf, settings: ReleaseSettings
+    ) -> None:
+        done = _materialise("delivery", shelf.registry, settings, partition="oven:v1")
+        (event,) = done.asset_materializations_for_node("delivery")
+        assert event.metadata["not delivered"].value == "oven v2 is in production"
+
+    def test_a_rollback_that_was_stopped_before_it_was_recorded_is_recorded(
+        self, shelf: Shelf, settings: ReleaseSettings
+    ) -> None:
+        going = Return(shelf.registry, "anna@host", "wrong", "run 1")
+        going.back_to(shelf.version(1), image_digest=digest_of("oven v1"))
+        _refusal("delivery", shelf.registry, settings, partition="oven:v1")
+        entries = Ledger.of(settings.home).verify().entries
+        assert [(one.event, one.who) for one in entries][-1] == ("rollback", "anna@host")
 
 
 class TestParity:

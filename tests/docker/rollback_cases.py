@@ -103,12 +103,6 @@ def complaint(news: News) -> str:
     return "\n".join(told)
 
 
-def retries(platform: PlatformCase, run: str) -> bool:
-    """Whether a step of a run waits for its next attempt."""
-    events = platform.dagster.news(run).events
-    return any(one["__typename"] == "ExecutionStepUpForRetryEvent" for one in events)
-
-
 @contextmanager
 def flipped(case: RollbackCase, version: RegisteredVersion) -> Iterator[None]:
     """Flips a byte in the bundle of a version, and flips it back."""

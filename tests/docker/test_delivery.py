@@ -1,10 +1,13 @@
 """Customers get releases, by registry and as files: each for itself, and never a wrong one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from serving.release import registries
 from serving.release.bundle.archive import unpacked
 from serving.release.bundle.signed_files import BundleError
 from serving.release.delivery.delivering import Outcome, deliver
@@ -22,6 +25,7 @@ from tests.docker.delivery_cases import (
     registry_down,
     small_release,
 )
+from tests.docker.engine import engine
 from tests.docker.office import Office
 
 pytestmark = [pytest.mark.docker, needs_cosign]
@@ -93,6 +97,20 @@ class TestTrouble:
         assert office.deliver(office.v1).failures == {}
         assert acme.writes() == before
         assert office.lines == ["acme v1", "files v1", "globex v1"]
+
+    def test_a_registry_that_does_not_answer_holds_nobody_up(
+        self,
+        office: Office,
+        acme: RegistryCase,
+        globex: RegistryCase,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(registries, "QUESTION_SECONDS", 3)
+        office.serve(globex=globex, acme=acme)
+        with paused(globex):
+            outcome = office.deliver(office.v1)
+        assert [*outcome.places] == ["acme"]
+        assert "- globex: cosign triangulate has not ended after 3 s" in outcome.complaint
 
     def test_a_tag_that_was_given_to_another_image_is_refused_and_named(
         self, office: Office, acme: RegistryCase, tmp_path: Path
@@ -238,3 +256,13 @@ def _deliver(release: SmallRelease, settings: ReleaseSettings) -> Outcome:
     """Delivers what was released, with settings of its own."""
     Recorder.of(settings, who="a test").release(release.record)
     return deliver(release.record, release.files, settings, who="a test", is_live=lambda: True)
+
+
+@contextmanager
+def paused(case: RegistryCase) -> Iterator[None]:
+    """Lets a registry take connections and answer none, for the length of a block."""
+    engine("container", "pause", case.container)
+    try:
+        yield
+    finally:
+        engine("container", "unpause", case.container)
