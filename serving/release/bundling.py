@@ -67,7 +67,7 @@ class Bundler:
         with workplace(files) as place:
             layout = place / "layout"
             layout.mkdir()
-            cache = self.release.home / "releases" / "layers"
+            cache = self.release.home / "layers"
             oci = write_layout(image.id, layout, cache=cache)
             known = admit(oci, name=version.label, scan_home=self.release.scan_home)
             if found := _kept_one(files, image.id, fingerprint, known=known, scratch=place):
