@@ -83,7 +83,7 @@ def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
 
     Args:
         image_id: The engine's id of the image, ``sha256:...``.
-        directory: A directory that is there and empty.
+        directory: A directory that comes to be, or is empty.
         cache: Directory of layers that were compressed before; it comes to be.
 
     Raises:
