@@ -65,10 +65,7 @@ class Bundler:
         signer = self.release.require_signer()
         fingerprint = signer.public_key().fingerprint
         with workplace(files) as place:
-            layout = place / "layout"
-            layout.mkdir()
-            cache = self.release.home / "releases" / "layers"
-            oci = write_layout(image.id, layout, cache=cache)
+            oci = write_layout(image.id, place / "layout", cache=self.release.home / "layers")
             known = admit(oci, name=version.label, scan_home=self.release.scan_home)
             if found := _kept_one(files, image.id, fingerprint, known=known, scratch=place):
                 return found

@@ -14,6 +14,8 @@ from serving.runtime.errors import MLAssetsError
 from serving.runtime.spec import FrozenModel
 
 Record = TypeVar("Record", bound=BaseModel)
+BUNDLE = "bundle.json"
+"""Name of the file that notes which bundle a version has."""
 
 
 class ReleaseError(MLAssetsError):
@@ -151,12 +153,12 @@ class ReleaseFiles:
 
     def write_bundle(self, record: BundleRecord) -> None:
         """Notes which bundle the version has."""
-        self._write("bundle.json", _json(record))
+        self._write(BUNDLE, _json(record))
 
     def find_bundle(self) -> BundleRecord | None:
         """The bundle of the version, if it has one."""
         try:
-            record = BundleRecord.model_validate_json((self.records / "bundle.json").read_bytes())
+            record = BundleRecord.model_validate_json((self.records / BUNDLE).read_bytes())
         except (OSError, ValidationError):
             return None
         return record if self.archive(record).is_file() else None
@@ -167,7 +169,7 @@ class ReleaseFiles:
         Raises:
             ReleaseError: There is none.
         """
-        record = self._read("bundle.json", BundleRecord, made_by="bundle")
+        record = self._read(BUNDLE, BundleRecord, made_by="bundle")
         if not self.archive(record).is_file():
             raise ReleaseError(
                 f"{self.archive(record)} is gone; materialise the asset bundle again"

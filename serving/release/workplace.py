@@ -14,18 +14,25 @@ from serving.release.records import ReleaseError, ReleaseFiles
 PATIENCE_SECONDS = 900
 WORK = ".work."
 """How the names of directories begin in which something is being made."""
+LOCK = "work.lock"
 
 
 @contextmanager
 def workplace(files: ReleaseFiles) -> Iterator[Path]:
-    """An empty directory beside the records of a release, for what is not finished yet."""
-    with told_plainly(files.records):
-        files.records.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(files.records)
-        with TemporaryDirectory(
-            dir=files.records, prefix=WORK, ignore_cleanup_errors=True
-        ) as place:
-            yield Path(place)
+    """An empty directory beside the records of a release, for what is not finished yet.
+
+    One run at a time has one.
+
+    Raises:
+        ReleaseError: Another run of the version does not end.
+        StateError: No space, or no permission.
+    """
+    with _alone(files, files.records / LOCK, doing="working on this version"):
+        with told_plainly(files.records):
+            _remove_leftovers(files.records)
+            place = TemporaryDirectory(dir=files.records, prefix=WORK, ignore_cleanup_errors=True)
+        with place as name:
+            yield Path(name)
 
 
 @contextmanager
@@ -35,20 +42,30 @@ def delivering(files: ReleaseFiles) -> Iterator[None]:
     Raises:
         ReleaseError: Another one does not end.
     """
-    with told_plainly(files.records):
-        files.records.mkdir(parents=True, exist_ok=True)
+    with _alone(files, files.records.parent / "delivery.lock", doing="delivering this model"):
+        yield
+
+
+@contextmanager
+def _alone(files: ReleaseFiles, path: Path, *, doing: str) -> Iterator[None]:
+    lock = FileLock(path, timeout=PATIENCE_SECONDS)
     try:
-        with FileLock(files.records.parent / "delivery.lock", timeout=PATIENCE_SECONDS):
-            yield
+        with told_plainly(path):
+            files.records.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except Timeout as error:
         raise ReleaseError(
-            f"another run has been delivering this model for {PATIENCE_SECONDS} s; see the "
-            "runs that are in progress"
+            f"another run has been {doing} for {PATIENCE_SECONDS} s; see the runs that are in "
+            "progress"
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _remove_leftovers(records: Path) -> None:
-    """Removes what killed runs have left; runs of one version wait for each other."""
+    """Removes what killed runs have left."""
     for left in records.glob(f"{WORK}*"):
         shutil.rmtree(left, ignore_errors=True)
     for left in records.glob(f".*{UNFINISHED}"):

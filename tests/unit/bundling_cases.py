@@ -15,6 +15,7 @@ from serving.release.bundling import Bundler
 from serving.release.records import BundleRecord, ImageRecord, ProofRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
+from serving.release.workplace import LOCK
 from tests.unit.bundle_cases import MADE, KeyPair, SavedImage, SmallEngine, facts, parts
 
 VERSION = RegisteredVersion("oven", 3, run_id="run1", created=MADE, tags={})
@@ -90,4 +91,8 @@ class Workbench:
     @property
     def left(self) -> set[str]:
         """What lies beside the records, hidden or not."""
-        return {one.name for one in self.files.records.iterdir()} - {"image.json", "proof.json"}
+        return {one.name for one in self.files.records.iterdir()} - {
+            "image.json",
+            "proof.json",
+            LOCK,
+        }

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -115,4 +116,46 @@ def test_another_image_than_the_one_that_was_asked_for_is_refused(
     engine.images = {asked.id: other}
     monkeypatch.setattr(oci, "docker", engine)
     with pytest.raises(ArchiveError, match=f"has saved {other.id}, but {asked.id} was asked for"):
+        written(tmp_path / "layout")
+
+
+def saved_with(monkeypatch: pytest.MonkeyPatch, *layers: bytes) -> None:
+    """Lets the engine save the image with other layers."""
+    engine = SmallEngine()
+    engine.images = {SAVED.id: SavedImage(SAVED.config, layers)}
+    monkeypatch.setattr(oci, "docker", engine)
+
+
+def test_an_engine_may_save_compressed_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = written(tmp_path / "plain", cache="one")
+    saved_with(monkeypatch, *map(gzip.compress, SAVED.layers))
+    assert written(tmp_path / "compressed", cache="two").digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda _: tar({"other": "x"}), "is sha256:.* but the image says sha256:"),
+        (lambda layer: layer[:-1], "is sha256:.* but the image says sha256:"),
+        (lambda layer: gzip.compress(layer)[:-9], "is damaged"),
+        (lambda layer: gzip.compress(layer)[:9] + b"x" * 99, "is damaged"),
+    ],
+    ids=["another", "cut", "cut and compressed", "damaged and compressed"],
+)
+def test_a_layer_that_is_not_the_one_of_the_image_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes], why: str
+) -> None:
+    first, second = SAVED.layers
+    saved_with(monkeypatch, first, damage(second))
+    with pytest.raises(ArchiveError, match=f"the layer 1/layer.tar that the engine .* {why}"):
+        written(tmp_path / "layout")
+
+
+def test_an_image_with_a_layer_less_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved_with(monkeypatch, SAVED.layers[0])
+    with pytest.raises(ArchiveError, match="has saved 1 layers, but the image has 2"):
         written(tmp_path / "layout")

@@ -1,5 +1,6 @@
 """The files of a release: what steps leave for the next ones, and what killed runs leave."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from serving.release.records import (
     ReleaseError,
     ReleaseFiles,
 )
-from serving.release.workplace import delivering, workplace
+from serving.release.workplace import LOCK, delivering, workplace
 from tests.unit.facts_cases import facts
 from tests.unit.ledger_cases import hex_of
 
@@ -23,6 +24,11 @@ PROOF = ProofRecord(image_id="sha256:1", requests=500, largest_difference=0.0)
 @pytest.fixture
 def files(tmp_path: Path) -> ReleaseFiles:
     return ReleaseFiles(tmp_path / "bento", tmp_path / "releases" / "iris" / "v2")
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workplaces, "PATIENCE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -92,7 +98,7 @@ class TestWorkplace:
     def test_nothing_of_it_stays(self, files: ReleaseFiles) -> None:
         with workplace(files) as place:
             (place / "layout").mkdir()
-        assert [*files.records.iterdir()] == []
+        assert [one.name for one in files.records.iterdir()] == [LOCK]
 
     def test_what_killed_runs_have_left_is_removed(
         self, files: ReleaseFiles, archive: Path
@@ -102,15 +108,32 @@ class TestWorkplace:
         (files.records / ".iris-v2.tar.abc~").write_bytes(b"half")
         with workplace(files):
             pass
-        assert {one.name for one in files.records.iterdir()} == {"bundle.json", "iris-v2.tar"}
+        left = {one.name for one in files.records.iterdir()}
+        assert left == {"bundle.json", "iris-v2.tar", LOCK}
+
+    @pytest.mark.usefixtures("_impatient")
+    def test_another_run_of_the_version_waits_and_takes_nothing_away(
+        self, files: ReleaseFiles
+    ) -> None:
+        with workplace(files) as place:
+            with (
+                pytest.raises(ReleaseError, match="another run has been working on this version"),
+                workplace(files),
+            ):
+                pass
+            assert place.is_dir()
+
+    @pytest.mark.usefixtures("_impatient")
+    def test_an_error_in_it_is_left_as_it_is_and_leaves_no_lock(self, files: ReleaseFiles) -> None:
+        with pytest.raises(PermissionError, match="of somebody else"), workplace(files):
+            raise PermissionError(errno.EACCES, "of somebody else")
+        with workplace(files):
+            pass
 
 
+@pytest.mark.usefixtures("_impatient")
 class TestDelivering:
     """Deliveries of one model come one after the other."""
-
-    @pytest.fixture(autouse=True)
-    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(workplaces, "PATIENCE_SECONDS", 0.1)
 
     @staticmethod
     def _other(files: ReleaseFiles, model: str) -> ReleaseFiles:

@@ -1,5 +1,6 @@
 """The layers of a saved image, compressed the same way each time and kept for the next image."""
 
+import gzip
 import hashlib
 import tarfile
 import time
@@ -11,9 +12,10 @@ from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple, cast
 
 from ml_assets.resources.files import UNFINISHED, atomic_write
+from serving.release.contents.layers import GZIP
 from serving.runtime.errors import MLAssetsError
 
 LEVEL = 6
@@ -28,23 +30,31 @@ class ArchiveError(MLAssetsError):
     """An image can't be turned into an OCI layout, or a layout is damaged."""
 
 
-def compress(saved: Path, names: Sequence[str], *, cache: Path) -> list[Path]:
+class SavedLayer(NamedTuple):
+    """A layer of a saved image: its file in the archive, and the digest that it must have."""
+
+    name: str
+    digest: str
+
+
+def compress(saved: Path, layers: Sequence[SavedLayer], *, cache: Path) -> list[Path]:
     """The files of compressed layers, each made if no sound one is kept.
 
     Args:
-        saved: Archive of an image, as the engine saves it.
-        names: Its layers.
+        saved: Archive of an image, as the engine saves it: with layers as they are, or compressed
+            by gzip.
+        layers: Its layers.
         cache: Directory of the compressed ones; it comes to be.
 
     Raises:
-        ArchiveError: The archive has no such layer.
+        ArchiveError: The archive has no such layer, or another one of that name.
         OSError: They can't be written.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
-        layers = [*pool.map(partial(_compressed, saved, cache=cache), names)]
+        found = [*pool.map(partial(_compressed, saved, cache=cache), layers)]
     _forget_unused(cache)
-    return layers
+    return found
 
 
 def digest_of(layer: Path) -> str:
@@ -64,10 +74,10 @@ def member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     return found
 
 
-def _compressed(saved: Path, name: str, *, cache: Path) -> Path:
+def _compressed(saved: Path, layer: SavedLayer, *, cache: Path) -> Path:
     """The file of a layer; its name tells the digests of the layer and of the file."""
-    with tarfile.open(saved) as tar:
-        key = _digest(member(tar, name))
+    _check(saved, layer)
+    key = layer.digest.removeprefix("sha256:")
     for found in cache.glob(f"{key}-*.gz"):
         if digest_of(found) == _digest(found.open("rb")):
             found.touch()
@@ -76,8 +86,32 @@ def _compressed(saved: Path, name: str, *, cache: Path) -> Path:
     # Others may be compressing the same layer: a base that several images have.
     packed = cache / f"{key}.{uuid.uuid4().hex}.gz"
     with tarfile.open(saved) as tar, atomic_write(packed) as file:
-        digest = _compress(member(tar, name), file)
+        digest = _compress(_opened(tar, layer.name), file)
     return packed.rename(cache / f"{key}-{digest}.gz")
+
+
+def _check(saved: Path, layer: SavedLayer) -> None:
+    try:
+        with tarfile.open(saved) as tar:
+            found = f"sha256:{_digest(_opened(tar, layer.name))}"
+    except (gzip.BadGzipFile, zlib.error, EOFError, tarfile.TarError) as error:
+        raise ArchiveError(
+            f"the layer {layer.name} that the engine has saved is damaged ({error}); materialise "
+            "the asset service_image again"
+        ) from error
+    if found != layer.digest:
+        raise ArchiveError(
+            f"the layer {layer.name} that the engine has saved is {found}, but the image says "
+            f"{layer.digest}; materialise the asset service_image again"
+        )
+
+
+def _opened(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    """A layer as it is unpacked; engines with containerd's store save it compressed."""
+    file = member(tar, name)
+    is_compressed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return cast("IO[bytes]", gzip.open(file)) if is_compressed else file
 
 
 def _compress(layer: IO[bytes], file: IO[bytes]) -> str:

@@ -17,7 +17,13 @@ from typing import Any
 
 from ml_assets.resources.files import told_plainly
 from serving.release.bundle.configuration import ImageConfig
-from serving.release.bundle.layers import ArchiveError, compress, digest_of, member
+from serving.release.bundle.layers import (
+    ArchiveError,
+    SavedLayer,
+    compress,
+    digest_of,
+    member,
+)
 from serving.release.engine import docker
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -77,7 +83,7 @@ def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
 
     Args:
         image_id: The engine's id of the image, ``sha256:...``.
-        directory: A directory that is there and empty.
+        directory: A directory that comes to be, or is empty.
         cache: Directory of layers that were compressed before; it comes to be.
 
     Raises:
@@ -91,7 +97,8 @@ def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
         (directory / BLOBS).mkdir(parents=True)
         saved = Path(scratch, "saved.tar")
         docker("image", "save", f"--output={saved}", image_id)
-        config, layers = _saved_parts(saved, image_id)
+        config, names = _saved_parts(saved, image_id)
+        layers = _named(names, ImageConfig.model_validate_json(config).layers)
         blobs = [_place(layer, directory) for layer in compress(saved, layers, cache=cache)]
         return _finish(directory, config, blobs)
 
@@ -157,6 +164,16 @@ def _saved_parts(saved: Path, image_id: str) -> tuple[bytes, list[str]]:
             "the asset service_image again"
         )
     return config, found["Layers"]
+
+
+def _named(names: Sequence[str], digests: Sequence[str]) -> list[SavedLayer]:
+    """The layers that were saved, with the digests that the image says."""
+    if len(names) != len(digests):
+        raise ArchiveError(
+            f"the engine has saved {len(names)} layers, but the image has {len(digests)}; "
+            "materialise the asset service_image again"
+        )
+    return [SavedLayer(name, digest) for name, digest in zip(names, digests, strict=True)]
 
 
 def _manifests(saved: Path) -> Iterator[str]:
