@@ -26,7 +26,7 @@ from serving.runtime.manifest import read_manifest
 from tests.docker.cosign_cases import make_key
 from tests.docker.engine import engine
 from tests.docker.image_cases import BASE, FAMILY
-from tests.unit.bundle_cases import MADE, Bundle, facts, parts
+from tests.unit.bundle_cases import MADE, Bundle, facts_of, parts
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def make_bundle(
     write_golden(golden, place / "golden.jsonl.gz")
     digests = read_manifest(bento.path / "src" / "model").files
     documents = prove(image, golden).documents
-    about = facts(
+    about = facts_of(
         found,
         signer,
         golden_requests=len(golden),
