@@ -1,7 +1,6 @@
 """A real bundle of the oven's image, signed by cosign with a key that is thrown away."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -22,17 +21,17 @@ from serving.release.image import ServiceImage
 from serving.release.packaging import BuiltBento
 from serving.release.parity import prove
 from serving.release.probe import free_ports
-from serving.release.signing import Signer
 from serving.runtime.files import MANIFEST
 from serving.runtime.manifest import read_manifest
+from tests.docker.cosign_cases import make_key
 from tests.docker.engine import engine
 from tests.docker.image_cases import BASE, FAMILY
-from tests.unit.bundle_cases import MADE, Bundle, facts, parts
+from tests.unit.bundle_cases import MADE, Bundle, facts_of, parts
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """What a customer gets.
+class RealBundle:
+    """A bundle as a customer gets it.
 
     Attributes:
         archive: The bundle as one file.
@@ -62,31 +61,18 @@ class Delivered:
         return found
 
 
-def make_key(place: Path, name: str) -> Signer:
-    """A key pair of cosign's, without a password."""
-    place.mkdir(exist_ok=True)
-    subprocess.run(
-        ["cosign", "generate-key-pair", f"--output-key-prefix={name}"],
-        cwd=place,
-        env={**os.environ, "COSIGN_PASSWORD": ""},
-        check=True,
-        capture_output=True,
-    )
-    return Signer(str(place / f"{name}.key"))
-
-
-def deliver(
+def make_bundle(
     image: ServiceImage, bento: BuiltBento, golden: Sequence[GoldenRequest], place: Path
-) -> Delivered:
+) -> RealBundle:
     """Makes the bundle of an image."""
-    signer = make_key(place / "keys", "development")
+    signer = make_key(place / "keys")
     layout = place / "layout"
     layout.mkdir()
     found = write_layout(image.id, layout, cache=place / "layers")
     write_golden(golden, place / "golden.jsonl.gz")
     digests = read_manifest(bento.path / "src" / "model").files
     documents = prove(image, golden).documents
-    about = facts(
+    about = facts_of(
         found,
         signer,
         golden_requests=len(golden),
@@ -110,7 +96,7 @@ def deliver(
     sign_directory(directory, signer)
     archive = place / f"{about.name}.tar"
     pack(directory, archive, epoch=int(MADE.timestamp()), below=about.name)
-    return Delivered(archive, Bundle(directory, about, signer), found.layers)
+    return RealBundle(archive, Bundle(directory, about, signer), found.layers)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A Bento, its image and its golden requests, which several files of tests share."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,19 +9,19 @@ from serving.golden import GoldenRequest
 from serving.release.image import ServiceImage
 from serving.release.packaging import BuiltBento, build_bento
 from serving.runtime.model import Model
-from tests.docker.bundle_cases import Delivered, deliver
-from tests.docker.delivery_cases import (
-    RegistryCase,
-    SmallRelease,
-    remove_small_images,
-    running_registry,
-    small_settings,
-    two_releases,
-)
+from tests.docker.bundle_cases import RealBundle, make_bundle
+from tests.docker.cosign_cases import cosign_on_path
+from tests.docker.delivery_cases import RegistryCase, running_registry
 from tests.docker.engine import engine
 from tests.docker.image_cases import FAMILY, build, golden_requests
 from tests.docker.office import Office
 from tests.docker.platform import PlatformCase
+from tests.docker.small_releases import (
+    SmallRelease,
+    remove_small_images,
+    small_settings,
+    two_releases,
+)
 from tests.unit.model_cases import REGISTERED, forecast_model
 
 
@@ -58,16 +57,23 @@ def oven_image(oven_bento: BuiltBento) -> ServiceImage:
 
 
 @pytest.fixture(scope="session")
-def delivered(
+def cosign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The command `cosign`."""
+    with cosign_on_path(tmp_path_factory.mktemp("bin")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_bundle(
+    cosign: None,
     oven_image: ServiceImage,
     oven_bento: BuiltBento,
     oven_golden: list[GoldenRequest],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Delivered:
+) -> RealBundle:
     """The bundle of that image, signed with a key of its own."""
-    if not shutil.which("cosign"):
-        pytest.skip("cosign is not on the PATH; the image of the release has it")
-    return deliver(oven_image, oven_bento, oven_golden, tmp_path_factory.mktemp("delivered"))
+    place = tmp_path_factory.mktemp("bundle")
+    return make_bundle(oven_image, oven_bento, oven_golden, place)
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +117,7 @@ def globex() -> Iterator[RegistryCase]:
 
 @pytest.fixture(scope="session")
 def shelf(
-    ours: RegistryCase, tmp_path_factory: pytest.TempPathFactory
+    cosign: None, ours: RegistryCase, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SmallRelease, SmallRelease]:
     """Two versions that are pushed to our registry."""
     place = tmp_path_factory.mktemp("shelf")

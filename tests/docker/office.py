@@ -8,11 +8,8 @@ from serving.release.delivery.delivering import Outcome, deliver
 from serving.release.ledger.ledger import Ledger
 from serving.release.recording import Recorder
 from serving.release.settings import ReleaseSettings
-from tests.docker.delivery_cases import (
-    MODEL,
-    RegistryCase,
-    SmallRelease,
-)
+from tests.docker.delivery_cases import RegistryCase
+from tests.docker.small_releases import MODEL, SmallRelease
 
 
 class Office:

@@ -20,7 +20,7 @@ from serving.release.bundle.change_notes import Earlier
 from serving.release.engine import find_image
 from serving.release.image import ServiceImage
 from serving.release.probe import HOST
-from tests.docker.bundle_cases import Delivered, composed
+from tests.docker.bundle_cases import RealBundle, composed
 from tests.docker.engine import engine
 from tests.unit.bundle_cases import LIMITS, PURPOSE, Bundle, run_script
 
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")
-def unpacked(delivered: Delivered, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def unpacked(real_bundle: RealBundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The bundle in an empty directory, in whose path there are spaces."""
-    return delivered.unpack(tmp_path_factory.mktemp("an empty directory"))
+    return real_bundle.unpack(tmp_path_factory.mktemp("an empty directory"))
 
 
 def content(bundle: Bundle, name: str) -> str:

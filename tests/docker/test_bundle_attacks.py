@@ -8,7 +8,7 @@ import pytest
 
 from serving.golden import read_golden, write_golden
 from serving.release.cosign import UnsignedError
-from tests.docker.bundle_cases import Delivered, forget
+from tests.docker.bundle_cases import RealBundle, forget
 from tests.docker.engine import engine
 from tests.docker.image_cases import BASE
 from tests.unit.bundle_cases import Bundle, reason_of
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def bundle(delivered: Delivered, tmp_path: Path) -> Bundle:
+def bundle(real_bundle: RealBundle, tmp_path: Path) -> Bundle:
     """A copy, which each test changes; the image in it is shared."""
-    return delivered.copy(tmp_path)
+    return real_bundle.copy(tmp_path)
 
 
 @pytest.fixture

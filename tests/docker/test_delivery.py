@@ -16,17 +16,11 @@ from serving.release.recording import Recorder
 from serving.release.records import ReleaseError
 from serving.release.registries import Repository
 from serving.release.settings import ReleaseSettings
-from tests.docker.delivery_cases import (
-    MODEL,
-    RegistryCase,
-    SmallRelease,
-    make_key,
-    needs_cosign,
-    registry_down,
-    small_release,
-)
+from tests.docker.cosign_cases import make_key, needs_cosign
+from tests.docker.delivery_cases import RegistryCase, registry_down
 from tests.docker.engine import engine
 from tests.docker.office import Office
+from tests.docker.small_releases import MODEL, SmallRelease, small_release
 
 pytestmark = [pytest.mark.docker, needs_cosign]
 

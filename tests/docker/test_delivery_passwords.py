@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.delivery_cases import (
-    RegistryCase,
-    needs_cosign,
-    running_registry,
-)
+from tests.docker.cosign_cases import needs_cosign
+from tests.docker.delivery_cases import RegistryCase, running_registry
 from tests.docker.office import Office
 
 pytestmark = [pytest.mark.docker, needs_cosign]

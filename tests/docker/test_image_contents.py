@@ -12,7 +12,7 @@ from serving.release.contents.image import ImageContents, read_image
 from serving.release.contents.licenses import build_licenses
 from serving.release.contents.packages import Kind
 from serving.release.image import ServiceImage
-from tests.docker.bundle_cases import Delivered
+from tests.docker.bundle_cases import RealBundle
 from tests.docker.engine import engine
 
 pytestmark = pytest.mark.docker
@@ -33,9 +33,9 @@ def ask(image: ServiceImage, *command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def layers(delivered: Delivered) -> Sequence[Path]:
+def layers(real_bundle: RealBundle) -> Sequence[Path]:
     """The layers of the image, the lowest first."""
-    return delivered.layers
+    return real_bundle.layers
 
 
 @pytest.fixture(scope="module")

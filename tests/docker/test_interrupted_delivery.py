@@ -11,10 +11,10 @@ import pytest
 
 from serving.release.bundle.signed_files import file_sha256
 from tests.conftest import ROOT
-from tests.docker.delivery_cases import SmallRelease, needs_cosign, small_settings, two_releases
-from tests.docker.image_cases import BASE
+from tests.docker.cosign_cases import RELEASE_IMAGE, needs_cosign
 from tests.docker.office import Office
 from tests.docker.platform import until
+from tests.docker.small_releases import SmallRelease, small_settings, two_releases
 
 pytestmark = [pytest.mark.docker, needs_cosign]
 
@@ -44,12 +44,11 @@ except MLAssetsError as error:
 for path in sorted(Path(deliveries, "files", "oven").glob("*")):
     print(path.name, file_sha256(path))
 """
-RELEASE = BASE.replace("ml-assets-serve:", "ml-assets-release:")
 
 
 @pytest.fixture(scope="module")
 def shelf(
-    _small_images: None, tmp_path_factory: pytest.TempPathFactory
+    cosign: None, _small_images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SmallRelease, SmallRelease]:
     """Two versions that no registry has, as files need none."""
     return two_releases(small_settings(tmp_path_factory.mktemp("shelf"), registry="nowhere"))
@@ -109,7 +108,7 @@ def in_container(disk: str, *releases: SmallRelease) -> subprocess.CompletedProc
     }
     volumes = [f"--volume={here}:{there}:ro" for here, there in mounts.items()]
     options = ("--rm", "--network=none", f"--tmpfs=/deliveries:{disk}", *volumes)
-    command = ["docker", "run", *options, RELEASE, "python", "-c", HAND_OVER, "/deliveries"]
+    command = ["docker", "run", *options, RELEASE_IMAGE, "python", "-c", HAND_OVER, "/deliveries"]
     for release, path in paths.items():
         command += [path, release.facts.model_dump_json()]
     return subprocess.run(command, capture_output=True, text=True, check=True)

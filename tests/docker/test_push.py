@@ -14,16 +14,10 @@ from serving.release.cosign import CosignError, UnsignedError, cosign
 from serving.release.records import ReleaseError
 from serving.release.registries import Repository
 from serving.release.signing import OFFLINE, PublicKey
-from tests.docker.delivery_cases import (
-    MODEL,
-    RegistryCase,
-    SmallRelease,
-    make_key,
-    needs_cosign,
-    small_release,
-    small_settings,
-)
+from tests.docker.cosign_cases import make_key, needs_cosign
+from tests.docker.delivery_cases import RegistryCase
 from tests.docker.engine import engine
+from tests.docker.small_releases import MODEL, SmallRelease, small_release, small_settings
 
 pytestmark = [pytest.mark.docker, needs_cosign]
 IN_REGISTRY = f"pushed/{MODEL}"

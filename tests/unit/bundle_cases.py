@@ -1,7 +1,6 @@
 """Small bundles, made by the real steps of a small image that no engine has built."""
 
 import gzip
-import hashlib
 import json
 import subprocess
 import tarfile
@@ -11,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -21,31 +19,27 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from serving.release.bundle import oci
+from ml_assets.core.evaluation.measuring import EntityErrors, StepErrors
 from serving.release.bundle.assembling import CUSTOMER, Parts, assemble
 from serving.release.bundle.change_notes import Earlier
 from serving.release.bundle.checking import check_bundle
 from serving.release.bundle.facts import ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import Measured
-from serving.release.bundle.oci import OciImage, write_layout
+from serving.release.bundle.oci import OciImage
 from serving.release.bundle.signed_files import sign_directory
 from serving.release.contents.image import read_image
 from serving.release.contents.sbom import ModelFile
 from serving.release.scan.report import ScanReport
 from serving.release.signing import PublicKey, Signer
-from tests.unit.image_cases import BASE, PACKAGES, Content, metadata, tar
+from tests.unit.facts_cases import facts
+from tests.unit.image_cases import Content, tar
+from tests.unit.measured_cases import measured
+from tests.unit.saved_images import SavedImage, layout
 
 KEPT = CUSTOMER / "verify.sh"
 """The script that a customer has kept."""
 MADE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PURPOSE, LIMITS = "Forecasts the oil of an oven.", "Not for ovens that are out of doors."
-MEASURED: dict[str, Any] = {
-    "rows": {"compared": 120, "first": "2020-01-20T00:00:00Z", "last": "2020-01-25T00:00:00Z"},
-    "metrics": {"mae": 0.5, "rmse": 0.75, "skill_vs_persistence": 0.25},
-    "baselines": {"persistence": {"mae": 0.625, "rmse": 1.0}},
-    "entities": [{"entity": "a", "rows": 120, "mse_scaled": 0.04, "mae_scaled": 0.125}],
-    "steps": {"candidate": {"mse_scaled": [0.1, 0.2, 0.3], "mae_scaled": [0.25, 0.375, 0.5]}},
-}
 TOLD: dict[str, Any] = {
     "model": {"name": "oven", "version": "3"},
     "forecast": {"horizon": 3, "step": "1 h", "lookback": 24},
@@ -75,95 +69,33 @@ class KeyPair(Signer):
         return self.private.sign(path.read_bytes(), ECDSA(SHA256()))
 
 
-@dataclass(frozen=True)
-class SavedImage:
-    """An image as an engine saves it.
-
-    Attributes:
-        config: Its configuration, JSON.
-        layers: Its layers, lowest first.
-    """
-
-    config: bytes
-    layers: tuple[bytes, ...]
-
-    @classmethod
-    def of(cls, *layers: bytes, labels: Mapping[str, str] | None = None) -> "SavedImage":
-        """An image of some layers."""
-        digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
-        config = {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Labels": labels},
-            "rootfs": {"type": "layers", "diff_ids": digests},
-        }
-        return cls(json.dumps(config).encode(), layers)
-
-    @property
-    def id(self) -> str:
-        return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
-
-    def save(self, path: Path) -> None:
-        """Writes it as `docker image save` does."""
-        names = [f"{number}/layer.tar" for number, _ in enumerate(self.layers)]
-        manifest = [{"Config": "config.json", "RepoTags": None, "Layers": names}]
-        files = {"config.json": self.config, "manifest.json": json.dumps(manifest).encode()}
-        path.write_bytes(tar(files | dict(zip(names, self.layers, strict=True))))
-
-
-class SmallEngine:
-    """Stands for the command line `docker`, as far as `write_layout` asks it."""
-
-    def __init__(self, *images: SavedImage) -> None:
-        self.images = {image.id: image for image in images}
-
-    def __call__(self, *arguments: str) -> str:
-        assert arguments[:2] == ("image", "save")
-        self.images[arguments[-1]].save(Path(arguments[2].removeprefix("--output=")))
-        return ""
-
-
-def image(version: str) -> SavedImage:
-    """A small image with a package of a version."""
-    package: dict[str, Content] = {
-        f"{PACKAGES}/alpha-{version}.dist-info/METADATA": metadata("alpha", version)
-    }
-    return SavedImage.of(tar(BASE), tar(package))
-
-
-def layout(saved: SavedImage, place: Path) -> OciImage:
-    """An image as an OCI layout."""
-    place.mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(oci, "docker", SmallEngine(saved))
-        return write_layout(saved.id, place, cache=place.parent / "layers")
-
-
-def facts(found: OciImage, signer: Signer, version: str = "3", **given: Any) -> ReleaseFacts:
-    fields: dict[str, Any] = {
+def facts_of(found: OciImage, signer: Signer, version: str = "3", **given: Any) -> ReleaseFacts:
+    """What a release of an image is."""
+    of_image = {
         "model": "oven",
-        "version": version,
         "image": f"oven:{immutable_tag(version, found.digest)}",
         "image_digest": found.digest,
         "image_id": found.image_id,
-        "platform": "linux/amd64",
-        "data_version": "d" * 64,
-        "git_commit": "0123456789abcdef0123456789abcdef01234567",
-        "mlflow_run": "run1",
-        "model_digest": "c" * 64,
-        "lock_digest": "a" * 64,
-        "training_lock_digest": "b" * 64,
-        "base_image": "ml-assets-serve:0.1.0",
-        "base_image_id": f"sha256:{'e' * 64}",
+        "model_digest": TOLD["digest"],
         "registered": MADE,
         "released": MADE,
         "key_fingerprint": signer.public_key().fingerprint,
         "development_key": signer.is_development,
         "golden_requests": 2,
-        "support_contact": "help@example.org",
-        "ledger": "12:ab01",
     }
-    return ReleaseFacts.model_validate(fields | given)
+    return facts(int(version), **of_image | given)
+
+
+def measured_of_oven() -> Measured:
+    """What its evaluation has measured."""
+    return measured(
+        "forecast",
+        step="1h",
+        metrics={"mae": 0.5, "rmse": 0.75, "skill_vs_persistence": 0.25},
+        baselines={"persistence": {"mae": 0.625, "rmse": 1.0}},
+        entities=[EntityErrors(entity="a", rows=120, mse_scaled=0.04, mae_scaled=0.125)],
+        steps={"candidate": StepErrors(mse_scaled=[0.1, 0.2, 0.3], mae_scaled=[0.25, 0.375, 0.5])},
+    )
 
 
 def parts(found: OciImage, about: ReleaseFacts, **given: Any) -> Parts:
@@ -173,7 +105,7 @@ def parts(found: OciImage, about: ReleaseFacts, **given: Any) -> Parts:
         "image": found,
         "contents": read_image(found.layers),
         "model": [ModelFile("model.json", about.model_digest), ModelFile("model.ubj", "f" * 64)],
-        "measured": Measured.model_validate(MEASURED),
+        "measured": measured_of_oven(),
         "purpose": PURPOSE,
         "limits": LIMITS,
         "told": json.dumps(TOLD).encode(),
@@ -210,7 +142,7 @@ class Bundle:
     ) -> "Bundle":
         """A bundle of a small image."""
         found = layout(saved, place / "layout")
-        about = facts(found, signer, version)
+        about = facts_of(found, signer, version)
         directory = place / about.name
         directory.mkdir()
         assemble(directory, parts(found, about))

@@ -16,7 +16,8 @@ from serving.release.records import BundleRecord, ImageRecord, ProofRecord, Rele
 from serving.release.settings import ReleaseSettings
 from serving.release.signing import Signer
 from serving.release.workplace import LOCK
-from tests.unit.bundle_cases import MADE, KeyPair, SavedImage, SmallEngine, facts, parts
+from tests.unit.bundle_cases import MADE, KeyPair, facts_of, parts
+from tests.unit.saved_images import SavedImage, SmallEngine
 
 VERSION = RegisteredVersion("oven", 3, run_id="run1", created=MADE, tags={})
 
@@ -45,7 +46,7 @@ class _Bundler(Bundler):
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        return parts(oci, facts(oci, signer), contents=known.contents, scan=known.scan)
+        return parts(oci, facts_of(oci, signer), contents=known.contents, scan=known.scan)
 
 
 @dataclass(frozen=True)

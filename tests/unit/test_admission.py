@@ -11,9 +11,9 @@ from serving.release.bundle.archive import read_member
 from serving.release.bundle.assembling import SCAN
 from serving.release.scan.report import ScanReport
 from tests.unit.advisory_cases import advisory, affected, ranges
-from tests.unit.bundle_cases import SavedImage, image
 from tests.unit.bundling_cases import Workbench
 from tests.unit.image_cases import BASE, tar
+from tests.unit.saved_images import SavedImage, image
 
 ALPHA = affected(name="alpha", ranges=ranges({"introduced": "0"}))
 

@@ -9,12 +9,7 @@ import pytest
 
 from serving.release.bundle.archive import pack, read_member, unpack, unpacked
 from serving.release.bundle.signed_files import BundleError
-from tests.unit.bundle_cases import Bundle, KeyPair, image
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
+from tests.unit.bundle_cases import Bundle
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 
 from serving.release.bundle import oci
 from tests.mounts import run_mounted, small_disk
-from tests.unit.bundle_cases import SavedImage, flip, image
+from tests.unit.bundle_cases import flip
 from tests.unit.bundling_cases import Workbench
 from tests.unit.image_cases import BASE, tar
+from tests.unit.saved_images import SavedImage, image
 
 MOMENTS = {
     "the-image-is-saved": ("serving.release.bundle.oci.docker", 1),

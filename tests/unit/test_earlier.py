@@ -14,10 +14,11 @@ from serving.release.bundle.facts import RELEASE
 from serving.release.earlier import find_earlier
 from serving.release.ledger.ledger import Ledger
 from serving.release.records import BundleRecord
-from tests.unit.bundle_cases import image, members
+from tests.unit.bundle_cases import members
 from tests.unit.bundling_cases import VERSION, Workbench
 from tests.unit.image_cases import tar
 from tests.unit.ledger_cases import digest_of, release
+from tests.unit.saved_images import image
 
 NEXT = RegisteredVersion("oven", 4, run_id="run2", created=VERSION.created)
 LABEL = f"oven v3 (image `{digest_of('image 3')}`)"

@@ -15,8 +15,8 @@ from serving.release.bundle import oci
 from serving.release.bundle.archive import pack
 from serving.release.bundle.layers import KEPT_SECONDS, UNFINISHED_SECONDS, ArchiveError
 from serving.release.bundle.oci import OciImage, name_image, read_layout, write_layout
-from tests.unit.bundle_cases import SavedImage, SmallEngine, image, layout
 from tests.unit.image_cases import tar
+from tests.unit.saved_images import SavedImage, SmallEngine, image, layout
 
 SAVED = image("1.0")
 

@@ -20,8 +20,8 @@ OTHER = f"{int(MAJOR) - 1}.1.4"
 
 
 @pytest.fixture
-def fitted_with(bundle: Path, tmp_path: Path) -> "FittedWith":
-    return FittedWith(Path(shutil.copytree(bundle, tmp_path / "oven")))
+def fitted_with(oven: Path, tmp_path: Path) -> "FittedWith":
+    return FittedWith(Path(shutil.copytree(oven, tmp_path / "oven")))
 
 
 class FittedWith:
@@ -41,8 +41,8 @@ class FittedWith:
         return Model.load(self.directory)
 
 
-def test_trees_name_xgboost(bundle: Path) -> None:
-    assert Model.load(bundle).manifest.libraries == {"xgboost": xgboost.__version__}
+def test_trees_name_xgboost(oven: Path) -> None:
+    assert Model.load(oven).manifest.libraries == {"xgboost": xgboost.__version__}
 
 
 def test_other_estimators_name_what_fitted_and_wrote_them(tmp_path: Path) -> None:

@@ -55,19 +55,19 @@ def test_a_loaded_model_predicts_what_the_fitted_one_did(case: Any, tmp_path: Pa
     np.testing.assert_array_equal(model.predict(rows), fitted.predict(rows))
 
 
-def test_a_forecast_is_the_latest_value_plus_the_base_plus_the_trees(bundle: Path) -> None:
-    model, rows = Model.load(bundle), oven_rows()
+def test_a_forecast_is_the_latest_value_plus_the_base_plus_the_trees(oven: Path) -> None:
+    model, rows = Model.load(oven), oven_rows()
     names = model.manifest.feature_names
     latest = rows[:, names.index("OT_lag_0")]
     seen = rows.copy()
     for name in ("OT_lag_0", "OT_lag_1", "OT_lag_2", "OT_lag_23", "OT_mean_6"):
         seen[:, names.index(name)] -= latest
-    base = json.loads((bundle / "base.json").read_text())
+    base = json.loads((oven / "base.json").read_text())
     linear = np.array(base["intercept"]) + sum(
         seen[:, names.index(name), None] * np.array(coefficients)
         for name, coefficients in base["coefficients"].items()
     )
-    booster = xgboost.Booster(model_file=bundle / "model.ubj")
+    booster = xgboost.Booster(model_file=oven / "model.ubj")
     expected = latest[:, None] + linear + booster.inplace_predict(seen)
     assert set(base["coefficients"]) == {
         "OT_lag_1", "OT_lag_2", "OT_lag_23", "OT_diff_3", "OT_mean_6"
@@ -76,8 +76,8 @@ def test_a_forecast_is_the_latest_value_plus_the_base_plus_the_trees(bundle: Pat
 
 
 @given(st.lists(st.integers(0, 499), min_size=1, max_size=400))
-def test_a_row_is_predicted_alike_in_every_batch(bundle: Path, chosen: list[int]) -> None:
-    model, rows = Model.load(bundle), oven_rows()
+def test_a_row_is_predicted_alike_in_every_batch(oven: Path, chosen: list[int]) -> None:
+    model, rows = Model.load(oven), oven_rows()
     together = model.predict(rows)
     np.testing.assert_array_equal(model.predict(rows[chosen]), together[chosen])
     np.testing.assert_array_equal(model.predict(rows[chosen[:1]]), together[chosen[:1]])
@@ -92,17 +92,17 @@ def test_the_base_of_a_row_has_the_same_bits_in_every_batch() -> None:
 
 
 def test_a_row_is_predicted_alike_across_chunks(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
+    oven: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, rows = Model.load(bundle), oven_rows()
+    model, rows = Model.load(oven), oven_rows()
     whole = model.predict(rows)
     monkeypatch.setattr("serving.runtime.predictor.CHUNK", 7)
     monkeypatch.setattr("serving.runtime.linear.BLOCK", 3)
     np.testing.assert_array_equal(model.predict(rows), whole)
 
 
-def test_a_forecast_moves_up_with_the_level_of_the_history(bundle: Path) -> None:
-    model, rows = Model.load(bundle), np.round(oven_rows() * 64) / 64  # exact when shifted
+def test_a_forecast_moves_up_with_the_level_of_the_history(oven: Path) -> None:
+    model, rows = Model.load(oven), np.round(oven_rows() * 64) / 64  # exact when shifted
     names = model.manifest.feature_names
     levels = [names.index(f"OT_{name}") for name in ("lag_0", "lag_1", "lag_2", "lag_23", "mean_6")]
     higher = rows.copy()
@@ -110,24 +110,24 @@ def test_a_forecast_moves_up_with_the_level_of_the_history(bundle: Path) -> None
     np.testing.assert_allclose(model.predict(higher), model.predict(rows) + 64, atol=1e-6)
 
 
-def test_layout_and_precision_of_the_rows_do_not_matter(bundle: Path) -> None:
-    model, rows = Model.load(bundle), oven_rows()
+def test_layout_and_precision_of_the_rows_do_not_matter(oven: Path) -> None:
+    model, rows = Model.load(oven), oven_rows()
     for given_rows in (np.asfortranarray(rows), rows.astype(np.float64)):
         np.testing.assert_array_equal(model.predict(given_rows), model.predict(rows))
 
 
-def test_no_rows_give_no_predictions(bundle: Path) -> None:
-    assert Model.load(bundle).predict(oven_rows()[:0]).shape == (0, HORIZON)
+def test_no_rows_give_no_predictions(oven: Path) -> None:
+    assert Model.load(oven).predict(oven_rows()[:0]).shape == (0, HORIZON)
 
 
-def test_rows_with_another_number_of_features_are_refused(bundle: Path) -> None:
-    model = Model.load(bundle)
+def test_rows_with_another_number_of_features_are_refused(oven: Path) -> None:
+    model = Model.load(oven)
     with pytest.raises(RequestError, match=r"takes 10 features.*\(600, 9\)"):
         model.predict(np.zeros((600, 9), dtype=np.float32))
 
 
-def test_the_manifest_says_what_a_service_needs(bundle: Path) -> None:
-    manifest, spec = Model.load(bundle).manifest, forecast_spec()
+def test_the_manifest_says_what_a_service_needs(oven: Path) -> None:
+    manifest, spec = Model.load(oven).manifest, forecast_spec()
     assert manifest.columns == spec.columns
     assert manifest.forecast == spec.forecast
     assert manifest.features == spec.features

@@ -20,9 +20,9 @@ from tests.unit.model_cases import FOREST_REGRESSOR, HORIZON, diabetes, forecast
 
 
 @pytest.fixture
-def broken(bundle: Path, tmp_path: Path) -> Path:
+def broken(oven: Path, tmp_path: Path) -> Path:
     """A copy of the model that a test may damage."""
-    return Path(shutil.copytree(bundle, tmp_path / "oven"))
+    return Path(shutil.copytree(oven, tmp_path / "oven"))
 
 
 def rewrite(directory: Path, name: str, content: bytes) -> None:

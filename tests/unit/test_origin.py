@@ -8,9 +8,9 @@ import pytest
 from serving.release.image import BASE, BASE_NAME, LOCK
 from serving.release.origin import Origin
 from serving.release.records import ReleaseError
-from tests.unit.bundle_cases import SavedImage, layout
 from tests.unit.image_cases import tar
 from tests.unit.ledger_cases import digest_of, hex_of
+from tests.unit.saved_images import SavedImage, layout
 
 LABELS = {BASE: digest_of("base"), BASE_NAME: "acme-serve:7", LOCK: digest_of("lock")}
 

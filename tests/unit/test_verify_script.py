@@ -8,19 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bundle_cases import KEPT, Bundle, KeyPair, image, reason_of, run_script
+from tests.unit.bundle_cases import KEPT, Bundle, reason_of, run_script
 
 SHELLS = ["sh", "bash", "bash --posix", "dash", "busybox sh"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
-
-
-@pytest.fixture
-def bundle(made: Bundle, tmp_path: Path) -> Bundle:
-    return made.copy(tmp_path)
 
 
 @pytest.fixture
