@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving.release.bundle import oci
-from tests.unit.bundle_cases import image
+from tests.unit.saved_images import image
 from tests.unit.bundling_cases import Workbench
 
 
