@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from serving.release.bundle import oci
-from tests.unit.saved_images import image
 from tests.unit.bundling_cases import Workbench
+from tests.unit.saved_images import image
 
 
 @pytest.fixture
