@@ -99,12 +99,6 @@ def test_what_is_done_anew_is_recorded(earlier: list[Entry], entry: Entry, ledge
     assert [line.entry for line in ledger.read()] == [*earlier, entry]
 
 
-def test_a_caller_may_say_what_is_the_same(ledger: Ledger) -> None:
-    ledger.append(promotion(1))
-    assert ledger.append_once(promotion(2), same=lambda earlier: len(earlier) == 1) is None
-    assert ledger.append_once(promotion(1), same=lambda _: False) is not None
-
-
 def test_times_are_kept_in_utc() -> None:
     entry = promotion(1, when="2026-01-02T05:00:00+02:00")
     assert entry.model_dump(mode="json")["when"] == "2026-01-02T03:00:00Z"

@@ -1,7 +1,7 @@
 """The ledger's files: lines are added at the end by one process at a time, and by no other way."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,15 +50,8 @@ class Ledger:
         with self._locked() as chain:
             return self._add(entry, after=chain.head)
 
-    def append_once(
-        self, entry: Entry, *, same: Callable[[Sequence[Entry]], bool] | None = None
-    ) -> Line | None:
+    def append_once(self, entry: Entry) -> Line | None:
         """Adds an entry unless it is there, so that what is done again is not recorded twice.
-
-        Args:
-            entry: The entry.
-            same: Says of the entries so far, oldest first, whether this one is among them; by
-                default the entry's own `is_among`.
 
         Returns:
             The new line, or nothing if there was no need of one.
@@ -68,7 +61,7 @@ class Ledger:
             StateError: No space or no permission; the ledger is as it was.
         """
         with self._locked() as chain:
-            if (same or entry.is_among)(chain.entries):
+            if entry.is_among(chain.entries):
                 return None
             return self._add(entry, after=chain.head)
 
