@@ -17,7 +17,7 @@ from serving.release.ledger.entries import (
     SigningKey,
 )
 from serving.release.ledger.ledger import Ledger
-from serving.release.records import BundleRecord
+from serving.release.records import BundleRecord, ReleaseError
 from serving.release.settings import ReleaseSettings
 
 
@@ -39,11 +39,15 @@ class Recorder:
         return cls(Ledger.of(release.home), who)
 
     def moves(self, version: RegisteredVersion) -> None:
-        """Notes all promotions of a version and all returns to it, which MLflow tells."""
-        records = [json.loads(one) for key, one in version.tags.items() if key.startswith(PROMOTED)]
-        for record in sorted(records, key=lambda one: str(one["when"])):
-            kind = _rollback if record.get("rollback") else _promotion
-            self.ledger.append_once(kind(version, record))
+        """Notes all promotions of a version and all returns to it, which MLflow tells.
+
+        Raises:
+            ReleaseError: A record of MLflow's can't be understood.
+            LedgerError: The ledger was changed by another way.
+        """
+        moves = [_move(version, key) for key in version.tags if key.startswith(PROMOTED)]
+        for move in sorted(moves, key=lambda one: one.when):
+            self.ledger.append_once(move)
 
     def release(self, bundle: BundleRecord) -> None:
         """Notes that a version is released."""
@@ -84,6 +88,18 @@ class Recorder:
                 destination=place,
             )
         )
+
+
+def _move(version: RegisteredVersion, tag: str) -> Promotion | Rollback:
+    """What a tag of a version records."""
+    try:
+        record = json.loads(version.tags[tag])
+        return (_rollback if record.get("rollback") else _promotion)(version, record)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ReleaseError(
+            f"the tag {tag} of {version.label} is no record of a promotion ({error!r}); delete the "
+            "tag in MLflow"
+        ) from error
 
 
 def _promotion(version: RegisteredVersion, record: dict[str, object]) -> Promotion:

@@ -13,7 +13,7 @@ from serving.release.delivery.customers import Customer
 from serving.release.ledger.entries import Promotion, Rollback
 from serving.release.ledger.ledger import Ledger
 from serving.release.recording import Recorder
-from serving.release.records import BundleRecord
+from serving.release.records import BundleRecord, ReleaseError
 from tests.registry_cases import START
 from tests.unit.facts_cases import COMMIT, facts
 from tests.unit.ledger_cases import digest_of, hex_of
@@ -82,6 +82,13 @@ class TestPromotions:
     def test_a_record_that_names_nobody_is_noted_all_the_same(self, recorder: Recorder) -> None:
         recorder.moves(_version(_promoted(10)))
         assert [one.who for one in _entries(recorder)] == ["unknown"]
+
+    @pytest.mark.parametrize("record", ["{", "[]", "{}", '{"when": "soon", "from_version": null}'])
+    def test_what_is_no_record_is_named(self, record: str, recorder: Recorder) -> None:
+        tag = promotion_tag(json.dumps({"when": START.isoformat()}))
+        with pytest.raises(ReleaseError, match=rf"the tag {tag} of iris v2 is no record"):
+            recorder.moves(_version({tag: record}))
+        assert _entries(recorder) == []
 
     def test_a_version_that_was_never_promoted_is_no_entry(self, recorder: Recorder) -> None:
         recorder.moves(_version({}))
