@@ -14,7 +14,7 @@ from serving.release.admission import Admitted, admit
 from serving.release.bundle.archive import pack
 from serving.release.bundle.assembling import CARD, OPENAPI, Parts, assemble
 from serving.release.bundle.checking import is_sound
-from serving.release.bundle.facts import ReleaseFacts, immutable_tag
+from serving.release.bundle.facts import UNKNOWN, ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import EvaluationFile, Measured
 from serving.release.bundle.oci import OciImage, write_layout
 from serving.release.bundle.signed_files import SUMS, file_sha256, sign_directory
@@ -138,7 +138,7 @@ class Bundler:
             image_digest=oci.digest,
             image_id=oci.image_id,
             platform=oci.config.platform,
-            data_version=version.tags.get("data_version", ""),
+            data_version=version.tags.get("data_version") or UNKNOWN,
             git_commit=version.tags.get("git_commit", ""),
             mlflow_run=version.run_id,
             model_digest=version.tags.get(f"sha256.{MANIFEST}", ""),

@@ -1,5 +1,6 @@
 """What an image says of where it came from."""
 
+import re
 from dataclasses import dataclass
 
 from serving.release.bundle.oci import OciImage
@@ -35,6 +36,8 @@ class Origin:
             ReleaseError: It does not say it.
         """
         base, base_id, lock = (_label(image, key) for key in (BASE_NAME, BASE, LOCK))
+        if not re.fullmatch("sha256:[0-9a-f]{64}", lock):
+            raise ReleaseError(f"the label {LOCK} of its base {base} is {lock!r}; {ADVICE[LOCK]}")
         return cls(base, base_id, lock.removeprefix("sha256:"))
 
 

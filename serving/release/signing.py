@@ -199,18 +199,42 @@ class Signer:
         return ("--yes", f"--key={self.key}", "--tlog-upload=false")
 
     def _check_readable(self) -> None:
-        if not KMS.match(self.key) and not os.access(self.key, os.R_OK):
+        if KMS.match(self.key):
+            return
+        try:
+            Path(self.key).open("rb").close()
+        except FileNotFoundError as error:
             raise CosignError(
-                f"the signing key {self.key} can't be read by uid {os.getuid()}; `make keys` makes "
-                "one for development, and SIGNING_KEY names another one"
-            )
+                f"there is no signing key {self.key}; `make keys` makes one for development, and "
+                "SIGNING_KEY names another one"
+            ) from error
+        except OSError as error:
+            raise _unreadable(Path(self.key), error) from error
 
     def _password(self) -> str:
-        """The key's password, from the file beside it; none without that file."""
-        file = Path(self.key).with_name(PASSWORD_FILE)
-        if KMS.match(self.key) or not file.exists():
+        """The key's password, from the file beside it; none without that file.
+
+        Raises:
+            CosignError: It can't be read.
+        """
+        if KMS.match(self.key):
             return ""
-        return file.read_text(encoding="utf-8").rstrip("\n")
+        file = Path(self.key).with_name(PASSWORD_FILE)
+        try:
+            return file.read_text(encoding="utf-8").rstrip("\n")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise _unreadable(file, error) from error
+        except UnicodeDecodeError as error:
+            raise CosignError(f"{file} is no text in UTF-8; write the password anew") from error
+
+
+def _unreadable(file: Path, error: OSError) -> CosignError:
+    return CosignError(
+        f"{file} can't be read by uid {os.getuid()} ({error.strerror}); let the group DOCKER_GID "
+        "of .env, or uid 1000, read it"
+    )
 
 
 def _predicate(envelope: str) -> object:

@@ -67,7 +67,7 @@ def test_what_stayed_is_told() -> None:
 
 
 def test_what_changed_is_told_with_what_it_is_now() -> None:
-    changes = {"model_digest": "m", "data_version": "d", "git_commit": "c"}
+    changes = {"model_digest": hex_of("m"), "data_version": "d", "git_commit": "c"}
     lines = _notes(**changes, base_image_id=digest_of("other base"))
     assert [line for line in lines if line.startswith("- ")] == [
         f"- another model: `{hex_of('model 2')}`",

@@ -30,6 +30,11 @@ def test_a_base_that_docker_build_has_not_made_is_refused(tmp_path: Path) -> Non
         origin(tmp_path, labels)
 
 
+def test_a_label_that_is_no_digest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"ml-assets\.lock of its base acme-serve:7 is 'main'"):
+        origin(tmp_path, LABELS | {LOCK: "main"})
+
+
 @pytest.mark.parametrize("missing", [BASE, BASE_NAME])
 def test_an_image_without_its_base_is_refused(tmp_path: Path, missing: str) -> None:
     labels = {key: value for key, value in LABELS.items() if key != missing}

@@ -59,8 +59,11 @@ def test_code_that_was_changed_since_its_commit_is_told() -> None:
 
 
 def test_what_nobody_noted_is_left_out() -> None:
-    found = _dependencies(git_commit="", mlflow_run="", training_lock_digest="")
+    found = _dependencies(
+        git_commit="", mlflow_run="", training_lock_digest="", data_version="unknown"
+    )
     assert not {"code", "MLflow run"} & set(found)
+    assert "digest" not in found["dataset"]
     assert "digest" not in found["lock file of the training"]
 
 

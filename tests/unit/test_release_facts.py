@@ -31,6 +31,9 @@ def test_the_signature_says_model_and_version() -> None:
         {"image_id": f"sha256:{hex_of('x')}\n"},
         {"key_fingerprint": "short"},
         {"surprise": 1},
+        {"data_version": ""},
+        {"model_digest": ""},
+        {"lock_digest": "main"},
     ],
 )
 def test_what_has_another_form_is_refused(change: dict[str, Any]) -> None:

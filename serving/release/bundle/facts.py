@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from serving.release.ledger.entries import Digest, Name, Sha256
 from serving.runtime.spec import FrozenModel
 
 RELEASE = "release.json"
-Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+UNKNOWN = "unknown"
+"""Stands for what nobody noted, where something must stand."""
 SHORT = 12
 """Digits of a digest that stand in names."""
 
@@ -23,7 +25,7 @@ class ReleaseFacts(FrozenModel):
         image_digest: Digest of the image's manifest, by which registries call it.
         image_id: Digest of its configuration, by which Docker calls it.
         platform: Operating system and architecture, such as ``linux/amd64``.
-        data_version: Content hash of the data that the model was fitted on.
+        data_version: Content hash of the data that the model was fitted on; or `UNKNOWN`.
         git_commit: Commit of the code that fitted it.
         mlflow_run: The MLflow run that logged it.
         model_digest: sha256 of the model's ``model.json``, which names those of its other files.
@@ -47,17 +49,17 @@ class ReleaseFacts(FrozenModel):
     image_digest: Digest
     image_id: Digest
     platform: str
-    data_version: str
+    data_version: Name
     git_commit: str
     mlflow_run: str
-    model_digest: str
-    lock_digest: str
+    model_digest: Sha256
+    lock_digest: Sha256
     training_lock_digest: str
     base_image: str
     base_image_id: Digest
     registered: datetime
     released: datetime
-    key_fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    key_fingerprint: Sha256
     development_key: bool
     golden_requests: int
     support_contact: str

@@ -21,7 +21,7 @@ from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import (
 from in_toto_attestation.v1.resource_descriptor_pb2 import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 
-from serving.release.bundle.facts import ReleaseFacts
+from serving.release.bundle.facts import UNKNOWN, ReleaseFacts
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:ml-assets:release:v1"
@@ -77,7 +77,8 @@ def _dependencies(facts: ReleaseFacts) -> Iterator[ResourceDescriptor]:
     yield _resource(
         "model", uri=f"models:/{facts.model}/{facts.version}", sha256=facts.model_digest
     )
-    yield _resource("dataset", sha256=facts.data_version)
+    data = "" if facts.data_version == UNKNOWN else facts.data_version
+    yield _resource("dataset", sha256=data)
     if facts.mlflow_run:
         yield ResourceDescriptor(name="MLflow run", uri=f"runs:/{facts.mlflow_run}")
 
