@@ -1,6 +1,5 @@
 """What keeps a proved image from being released: what it holds, and what is known of that."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from serving.release.bundle.archive import read_member
 from serving.release.bundle.assembling import SCAN
 from serving.release.bundle.oci import OciImage
-from serving.release.contents.forbidden import find_forbidden
+from serving.release.contents.forbidden import find_forbidden, find_in_configuration
 from serving.release.contents.image import ImageContents, read_image
 from serving.release.records import ReleaseError
 from serving.release.scan.policy import ScanPolicy, read_policy
@@ -65,18 +64,19 @@ def admit(image: OciImage, *, name: str, scan_home: Path) -> Admitted:
         AdvisoryError: The database can't be read.
         PolicyError: The policy can't be read.
     """
-    check_contents(image.layers, name=name)
+    check_contents(image, name=name)
     contents = read_image(image.layers)
     return Admitted(contents, scan_contents(contents, name=name, home=scan_home))
 
 
-def check_contents(layers: Sequence[Path], *, name: str) -> None:
-    """Checks that no layer of an image holds what customers must not get.
+def check_contents(image: OciImage, *, name: str) -> None:
+    """Checks that neither layers nor configuration of an image hold what customers must not get.
 
     Raises:
         RefusedError: One does; the message names the files.
     """
-    if not (found := find_forbidden(layers)):
+    found = find_in_configuration(image.config_file.read_bytes()) + find_forbidden(image.layers)
+    if not found:
         return
     listed = "\n".join(f"- {one.path}: {one.why}" for one in found[:SHOWN])
     more = f"\nand {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -55,6 +55,15 @@ def test_a_file_that_no_customer_may_get_is_refused_and_named(
     assert bench.left == set()
 
 
+def test_a_secret_in_the_configuration_is_refused_and_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = SavedImage.of(tar(BASE), labels={"token": f"hf_{'a' * 34}"})
+    bench = bench_of(saved, home, monkeypatch)
+    with pytest.raises(RefusedError, match=r"- configuration\.config\.Labels\.token: a token of H"):
+        bench.work()
+
+
 def test_an_advisory_about_a_package_is_refused_and_named(bench: Workbench) -> None:
     know(bench, advisory(ALPHA, id="TEST-7"))
     with pytest.raises(RefusedError, match=r"oven v3 must not be .*\n- alpha 1\.0 has TEST-7 "):

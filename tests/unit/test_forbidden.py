@@ -1,10 +1,17 @@
 """What no layer may hold is found in whichever layer it is, and nothing else is."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from serving.release.contents.forbidden import LARGEST_TEXT, Finding, find_forbidden
+from serving.release.contents.forbidden import (
+    CONFIGURATION,
+    LARGEST_TEXT,
+    Finding,
+    find_forbidden,
+    find_in_configuration,
+)
 from tests.unit.image_cases import BASE, PACKAGES, SYMBOLIC, Content, layer, layers
 
 KEY = f"-----BEGIN {'PRIVATE'} KEY-----\n{'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC' * 2}\n"
@@ -137,3 +144,28 @@ def test_a_secret_in_a_compressed_layer_is_found(tmp_path: Path) -> None:
 
 def test_an_image_of_nothing_forbidden_has_no_findings(tmp_path: Path) -> None:
     assert find_forbidden(layers(tmp_path, BASE)) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        ({"config": {"Env": ["A=1", f"KEY={KEY}"]}}, "configuration.config.Env.1"),
+        ({"config": {"Labels": {"key": f"hf_{LETTERS[:34]}"}}}, "configuration.config.Labels.key"),
+        (
+            {"history": [{"created_by": f"RUN x --token ghp_{LETTERS}"}]},
+            "configuration.history.0.created_by",
+        ),
+        ({"config": {"Cmd": ['{"auth": "c29tZWJvZHk6c2VjcmV0"}']}}, "configuration.config.Cmd.0"),
+    ],
+    ids=["a variable", "a label", "the history", "a command"],
+)
+def test_a_secret_in_the_configuration_is_found_with_its_place(
+    part: dict[str, object], place: str
+) -> None:
+    (found,) = find_in_configuration(json.dumps(part).encode())
+    assert (found.layer, found.path) == (CONFIGURATION, place)
+
+
+def test_a_configuration_without_secrets_has_no_findings() -> None:
+    content = {"config": {"Env": ["PATH=/bin"], "Labels": None, "Tty": False}, "history": [{}]}
+    assert find_in_configuration(json.dumps(content).encode()) == []

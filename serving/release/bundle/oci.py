@@ -68,7 +68,7 @@ class OciImage:
         digest: Digest of the image's manifest.
         image_id: Digest of its configuration, the engine's id of it.
         layers: Files of its compressed layers, lowest first.
-        config: The configuration.
+        config: What its configuration says.
     """
 
     directory: Path
@@ -76,6 +76,11 @@ class OciImage:
     image_id: str
     layers: Sequence[Path]
     config: ImageConfig
+
+    @property
+    def config_file(self) -> Path:
+        """The file of its configuration."""
+        return self.directory / Blob(self.image_id, 0).path
 
 
 def write_layout(image_id: str, directory: Path, *, cache: Path) -> OciImage:
