@@ -101,7 +101,7 @@ def test_packages_that_changed_came_or_went_are_listed_and_no_other() -> None:
     notes = change_notes(facts(2), METRICS, now, before=before).splitlines()
     assert notes[notes.index("## Packages in the image") + 1 :] == [
         "",
-        "| | before | now |",
+        "|  | before | now |",
         "|---|---|---|",
         "| pypi/came | none | 3, 4 |",
         "| pypi/left | 1 | none |",

@@ -1,7 +1,6 @@
 """CHANGES: what is different from the release before."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,9 @@ from packageurl import PackageURL
 
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.bundle.measured import Scores
+from serving.release.markdown import number, table
 
+HEADER = ("", "before", "now")
 PACKAGES = {"library", "platform"}
 """CycloneDX's names for what an SBOM lists besides the model; the interpreter is a platform."""
 
@@ -103,9 +104,9 @@ def _facts(before: ReleaseFacts, now: ReleaseFacts) -> Iterator[str]:
 def _metrics(before: Scores, now: Scores) -> Iterator[str]:
     yield "\n## Figures\n"
     yield "Each on the test rows of its own evaluation.\n"
-    yield "| | before | now |\n|---|---:|---:|"
-    for name in {**now, **before}:
-        yield f"| {name} | {_number(before.get(name))} | {_number(now.get(name))} |"
+    names = {**now, **before}
+    rows = ([name, number(before.get(name)), number(now.get(name))] for name in names)
+    yield from table(HEADER, rows, numbers=True)
 
 
 def _packages(before: Packages, now: Packages) -> Iterator[str]:
@@ -114,11 +115,9 @@ def _packages(before: Packages, now: Packages) -> Iterator[str]:
     if not names:
         yield "The same."
         return
-    yield "| | before | now |\n|---|---|---|"
-    for name in names:
-        told = (", ".join(packages.get(name, ("none",))) for packages in (before, now))
-        yield f"| {name} | {' | '.join(told)} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"
+    none = ("none",)
+    rows = (
+        [name, *(", ".join(packages.get(name, none)) for packages in (before, now))]
+        for name in names
+    )
+    yield from table(HEADER, rows)

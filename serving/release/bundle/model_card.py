@@ -5,12 +5,12 @@ as far as anything is known for them.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from serving.release.bundle.facts import ReleaseFacts
 from serving.release.bundle.measured import Measured
+from serving.release.markdown import number, table
 
 STEPS_SHOWN = 6
 NOT_TOLD = "Not stated."
@@ -84,17 +84,18 @@ def _data(card: Mapping[str, Any]) -> Iterator[str]:
 
 def _figures(measured: Measured) -> Iterator[str]:
     rows = measured.rows
-    years = {rows.first.year, rows.last.year}
-    span = "" if years == {1970} else f" from {rows.first:%Y-%m-%d} to {rows.last:%Y-%m-%d}"
+    # Rows without a time are dated in 1970.
+    is_dated = {rows.first.year, rows.last.year} != {1970}
+    span = f" from {rows.first:%Y-%m-%d} to {rows.last:%Y-%m-%d}" if is_dated else ""
     yield f"Measured on {rows.compared:,} rows{span} that it was not fitted to; the baselines on"
     yield "the same rows. A skill of 1 is a perfect model, one of 0 is no better than the baseline."
     yield ""
     columns = {"model": measured.metrics, **measured.baselines}
     cells = [
-        [name, *(_number(scores.get(name)) for scores in columns.values())]
+        [name, *(number(scores.get(name)) for scores in columns.values())]
         for name in measured.metrics
     ]
-    yield from _table(["", *columns], cells)
+    yield from table(["", *columns], cells, numbers=True)
 
 
 def _slices(measured: Measured) -> Iterator[str]:
@@ -102,21 +103,21 @@ def _slices(measured: Measured) -> Iterator[str]:
         yield "Errors in units of the target's spread in training, for each entity:"
         yield ""
         cells = [
-            [one.entity, str(one.rows), _number(one.mae_scaled), _number(one.mse_scaled)]
+            [one.entity, str(one.rows), number(one.mae_scaled), number(one.mse_scaled)]
             for one in measured.entities
         ]
-        yield from _table(["entity", "rows", "mean absolute", "mean squared"], cells)
+        yield from table(["entity", "rows", "mean absolute", "mean squared"], cells, numbers=True)
         yield from _by_step(measured)
     elif measured.confusion:
         yield "Rows of each true class by the class that was predicted:"
         yield ""
         cells = [
-            [name, *map(str, row), _number(_share(row, position))]
+            [name, *map(str, row), number(_share(row, position))]
             for position, (name, row) in enumerate(
                 zip(measured.classes, measured.confusion, strict=True)
             )
         ]
-        yield from _table(["true class", *measured.classes, "found"], cells)
+        yield from table(["true class", *measured.classes, "found"], cells, numbers=True)
     else:
         yield "None were measured."
 
@@ -129,16 +130,15 @@ def _by_step(measured: Measured) -> Iterator[str]:
     yield ""
     yield "Mean absolute error by step ahead:"
     yield ""
-    cells = [[str(step + 1), _number(errors[step])] for step in shown]
-    yield from _table(["step", "error"], cells)
+    cells = [[str(step + 1), number(errors[step])] for step in shown]
+    yield from table(["step", "error"], cells, numbers=True)
 
 
 def _inputs(card: Mapping[str, Any]) -> Iterator[str]:
     cells = [
-        [one["name"], *map(_number, one["training_range"] or (None, None))]
-        for one in card["inputs"]
+        [one["name"], *map(number, one["training_range"] or (None, None))] for one in card["inputs"]
     ]
-    yield from _table(["column", "lowest in training", "highest"], cells)
+    yield from table(["column", "lowest in training", "highest"], cells, numbers=True)
 
 
 def _origin(card: Mapping[str, Any]) -> Iterator[str]:
@@ -151,17 +151,3 @@ def _origin(card: Mapping[str, Any]) -> Iterator[str]:
 
 def _share(row: Sequence[int], position: int) -> float | None:
     return row[position] / sum(row) if sum(row) else None
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield _row(header)
-    yield f"|---|{'---:|' * (len(header) - 1)}"
-    yield from map(_row, rows)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"

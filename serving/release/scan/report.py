@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
+from serving.release.markdown import plain, table
 from serving.release.scan.matching import Match
 from serving.release.scan.policy import ScanPolicy
 from serving.release.scan.severity import Severity
@@ -120,10 +121,10 @@ class ScanReport(FrozenModel):
         if self.unscanned:
             parts += ["Not scanned:", "", *(f"- {one}" for one in self.unscanned), ""]
         if self.refused:
-            parts += ["Refused:", "", *(f"- {_cell(one)}" for one in self.refused), ""]
+            parts += ["Refused:", "", *(f"- {plain(one)}" for one in self.refused), ""]
         if not self.findings:
             return (*parts, "No advisory is about a package of this image.", "")
-        return (*parts, *_table(self.findings), "")
+        return (*parts, *table(HEADER, map(_row, self.findings)), "")
 
 
 def _about(report: ScanReport, database: DatabaseFacts) -> str:
@@ -133,11 +134,6 @@ def _about(report: ScanReport, database: DatabaseFacts) -> str:
         f"advisories ({counts}). The newest of them is of {database.newest}, "
         f"{database.age_days} days before."
     )
-
-
-def _table(findings: Iterable[Finding]) -> list[str]:
-    rows = [HEADER, ("---",) * len(HEADER), *(_row(one) for one in findings)]
-    return [f"| {' | '.join(map(_cell, row))} |" for row in rows]
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
@@ -151,8 +147,3 @@ def _row(finding: Finding) -> tuple[str, ...]:
         finding.accepted or "-",
         finding.summary[:WIDTH],
     )
-
-
-def _cell(text: str) -> str:
-    """Text from a database, which must not end its cell or become markup."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
