@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from serving.golden import GoldenRequest, write_golden
+from serving.release.admission import admit
 from serving.release.bundle.archive import pack
 from serving.release.bundle.assembling import CARD, OPENAPI, assemble
 from serving.release.bundle.facts import immutable_tag
@@ -18,6 +19,7 @@ from serving.release.bundle.oci import write_layout
 from serving.release.bundle.signed_files import sign_directory
 from serving.release.contents.sbom import ModelFile
 from serving.release.image import ServiceImage
+from serving.release.origin import Origin
 from serving.release.packaging import BuiltBento
 from serving.release.parity import prove
 from serving.release.probe import free_ports
@@ -25,7 +27,7 @@ from serving.runtime.files import MANIFEST
 from serving.runtime.manifest import read_manifest
 from tests.docker.cosign_cases import make_key
 from tests.docker.engine import engine
-from tests.docker.image_cases import BASE, FAMILY
+from tests.docker.image_cases import FAMILY
 from tests.unit.bundle_cases import MADE, Bundle, facts_of, parts
 
 
@@ -72,13 +74,16 @@ def make_bundle(
     write_golden(golden, place / "golden.jsonl.gz")
     digests = read_manifest(bento.path / "src" / "model").files
     documents = prove(image, golden).documents
+    origin, known = Origin.of(found), admit(found, name="oven", scan_home=place)
     about = facts_of(
         found,
         signer,
         golden_requests=len(golden),
         model_digest=str(json.loads(documents[CARD])["digest"]),
         image=f"{FAMILY}/oven:{immutable_tag('3', found.digest)}",
-        base_image=BASE,
+        base_image=origin.base,
+        base_image_id=origin.base_id,
+        lock_digest=origin.lock,
     )
     directory = place / about.name
     directory.mkdir()
@@ -86,6 +91,8 @@ def make_bundle(
     given = parts(
         found,
         about,
+        contents=known.contents,
+        scan=known.scan,
         model=[ModelFile(name, digest) for name, digest in files.items()],
         told=documents[CARD],
         openapi=documents[OPENAPI],

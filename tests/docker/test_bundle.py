@@ -17,11 +17,14 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as Message
 
 from serving.release.bundle.change_notes import Earlier
-from serving.release.engine import find_image
+from serving.release.bundle.signed_files import file_sha256
+from serving.release.engine import find_image, inspect_image
 from serving.release.image import ServiceImage
 from serving.release.probe import HOST
+from tests.conftest import ROOT
 from tests.docker.bundle_cases import RealBundle, composed
 from tests.docker.engine import engine
+from tests.docker.image_cases import BASE
 from tests.unit.bundle_cases import LIMITS, PURPOSE, Bundle, run_script
 
 pytestmark = pytest.mark.docker
@@ -157,6 +160,8 @@ def test_the_sbom_is_of_the_image_and_its_model(unpacked: Bundle) -> None:
 
 def test_the_provenance_names_all_that_went_in(unpacked: Bundle) -> None:
     facts = unpacked.facts
+    assert facts.lock_digest == file_sha256(ROOT / "requirements" / "serve.txt")
+    assert (facts.base_image, facts.base_image_id) == (BASE, inspect_image(BASE).id)
     statement = Parse(content(unpacked, "provenance.json"), Message())
     Statement.copy_from_pb(statement).validate()
     assert statement.subject[0].digest["sha256"] == facts.image_digest.removeprefix("sha256:")
