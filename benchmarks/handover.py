@@ -17,8 +17,8 @@ CUSTOMER = "benchmark"
 
 
 @dataclass(frozen=True)
-class Handover:
-    """A bundle on its customer's machine.
+class HandoverTimes:
+    """What a bundle takes on its customer's machine.
 
     Attributes:
         bytes: Size of its file, image included.
@@ -37,14 +37,14 @@ def add_customer(platform: OwnPlatform) -> None:
     (platform.home / "customers.yaml").write_text(yaml.safe_dump({"customers": [customer]}))
 
 
-def check(platform: OwnPlatform, model: str) -> Handover:
+def check(platform: OwnPlatform, model: str) -> HandoverTimes:
     """Unpacks the bundle that was delivered last, and checks it as its customer would."""
     place = platform.home / "delivery" / CUSTOMER / model
     bundle = place / (place / "stable").read_text(encoding="utf-8").strip()
     with _unpacked(bundle) as directory:
         verify = _seconds(directory / "verify.sh")
         golden = _seconds(directory / "verify.sh", "--golden")
-    return Handover(bundle.stat().st_size, verify, golden)
+    return HandoverTimes(bundle.stat().st_size, verify, golden)
 
 
 def roll_back(platform: OwnPlatform, model: str, *, to: int) -> float:

@@ -132,13 +132,23 @@ class OwnPlatform:
         runs = docker("ps", "--all", "--quiet", f"--filter=label={PLATFORM_LABEL}={self.name}")
         if runs:
             docker("rm", "--force", *runs.split())
+        self._remove_deliveries()
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "3")
-        # Compose does not know it: no service has it, only runs have.
-        docker("volume", "rm", "--force", f"{self.name}-releases")
-        shutil.rmtree(self.home, ignore_errors=True)
+        if self.home.exists():
+            shutil.rmtree(self.home)
         for place in (self.name, self.images):
             if images := docker("image", "ls", "--quiet", f"{place}/*"):
                 docker("image", "rm", "--force", *{*images.split()})
+
+    def _remove_deliveries(self) -> None:
+        """Removes what customers were given, as the user whom it belongs to."""
+        place = Path(self.settings["DELIVERY_DIR"])
+        if place.exists() and any(place.iterdir()):
+            there = "/var/lib/deliveries"
+            options = ("--rm", "--no-deps", "--volume", f"{place}:{there}")
+            # What lies in the directory itself is in ours, so that we can remove it.
+            command = ("find", there, "-mindepth", "2", "-delete")
+            self.compose("run", *options, "code-release", *command)
 
     def _furnish(self) -> None:
         """Makes its directories, its key, and a list of customers without any."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.handover import Handover, add_customer, check, roll_back
+from benchmarks.handover import HandoverTimes, add_customer, check, roll_back
 from benchmarks.job import JobRun, run_job_in
 from benchmarks.own_platform import OwnPlatform
 from benchmarks.run_times import RunTimes, Span, run_times
@@ -70,7 +70,7 @@ class Round:
     command: Command
     promoted: float
     release: RunTimes
-    handover: Handover
+    handover: HandoverTimes
     rollback: float | None
     job: JobRun
 
