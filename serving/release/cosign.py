@@ -3,13 +3,15 @@
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from serving.runtime.errors import MLAssetsError
 
 PATIENCE_SECONDS = 300
 LAST_LINES = 3
+PASSWORD = "COSIGN_PASSWORD"  # noqa: S105  the name of a variable
 PASSWORD_FILE = "cosign.password"  # noqa: S105  the name of a file
 
 
@@ -61,14 +63,18 @@ _REASONS = (
     ),
 )
 _UNKNOWN = _Reason("", "it has failed")
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def cosign(*arguments: str, password: str = "", patience: float = PATIENCE_SECONDS) -> str:
+def cosign(
+    *arguments: str, secrets: Mapping[str, str] = NONE, patience: float = PATIENCE_SECONDS
+) -> str:
     """Runs the command line `cosign`, without a shell.
 
     Args:
         arguments: What stands after `cosign`; nothing secret, as other processes can read it.
-        password: The private key's, which goes by the command's environment.
+        secrets: A key's password or a service's credentials, which go by the command's own
+            environment.
         patience: How many seconds it may take.
 
     Returns:
@@ -80,7 +86,7 @@ def cosign(*arguments: str, password: str = "", patience: float = PATIENCE_SECON
     try:
         ended = subprocess.run(  # noqa: S603  no shell, and arguments of ours
             ["cosign", *arguments],  # noqa: S607  the one on the user's PATH
-            env={**os.environ, "COSIGN_PASSWORD": password},
+            env={**os.environ, PASSWORD: "", **secrets},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.settings import Settings
+from serving.release.key_secrets import CREDENTIALS_FILE
 from serving.release.registries import Repository
 from serving.release.signing import DEVELOPMENT_KEY, KMS, Signer
 from serving.runtime.errors import MLAssetsError
@@ -109,7 +110,7 @@ class ReleaseSettings:
             KeyMissingError: None is configured, and the profile is not the development one.
         """
         if KMS.match(self.signing_key):
-            return Signer(self.signing_key)
+            return Signer(self.signing_key, self.signing_home / CREDENTIALS_FILE)
         if self.signing_key:
             return Signer(str(self.signing_home / self.signing_key))
         if self.is_development:

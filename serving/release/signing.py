@@ -7,7 +7,6 @@ signed as a file is verified by plain ``openssl`` too.
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from serving.release.cosign import PASSWORD_FILE, CosignError, UnsignedError, cosign
+from serving.release.cosign import PASSWORD, UnsignedError, cosign
+from serving.release.key_secrets import check_key, credentials_of, password_of
 from serving.release.registries import Repository
 
 KMS = re.compile("^(awskms|azurekms|gcpkms|hashivault|k8s)://")
@@ -133,9 +133,11 @@ class Signer:
 
     Attributes:
         key: Its file, or its URL in a key management service.
+        credentials: File of what that service asks for, which may be absent.
     """
 
     key: str
+    credentials: Path | None = None
 
     @property
     def is_development(self) -> bool:
@@ -148,8 +150,7 @@ class Signer:
         Raises:
             CosignError: The key can't be read.
         """
-        self._check_readable()
-        found = cosign("public-key", f"--key={self.key}", password=self._password())
+        found = cosign("public-key", f"--key={self.key}", secrets=self._secrets())
         return PublicKey(found.encode())
 
     def sign_file(self, path: Path) -> bytes:
@@ -158,8 +159,7 @@ class Signer:
         Raises:
             CosignError: The key can't be used.
         """
-        self._check_readable()
-        printed = cosign("sign-blob", *self._signing, str(path), password=self._password())
+        printed = cosign("sign-blob", *self._signing, str(path), secrets=self._secrets())
         return base64.b64decode(printed)
 
     def sign_image(
@@ -176,7 +176,7 @@ class Signer:
             CosignError: The key can't be used, or the registry refuses.
         """
         options = (*self._signing, *repository.options, *_options(annotations))
-        cosign("sign", *options, repository.pinned(digest), password=self._password())
+        cosign("sign", *options, repository.pinned(digest), secrets=self._secrets())
 
     def attest(self, repository: Repository, digest: str, *, kind: str, predicate: Path) -> None:
         """Puts a signed statement beside an image, in place of one of the same kind.
@@ -192,49 +192,18 @@ class Signer:
         """
         what = (f"--type={kind}", f"--predicate={predicate}", "--replace=true")
         options = (*self._signing, *repository.options, *what)
-        cosign("attest", *options, repository.pinned(digest), password=self._password())
+        cosign("attest", *options, repository.pinned(digest), secrets=self._secrets())
 
     @property
     def _signing(self) -> tuple[str, ...]:
         return ("--yes", f"--key={self.key}", "--tlog-upload=false")
 
-    def _check_readable(self) -> None:
+    def _secrets(self) -> dict[str, str]:
+        """What cosign needs to use the key, as environment variables of its own."""
         if KMS.match(self.key):
-            return
-        try:
-            Path(self.key).open("rb").close()
-        except FileNotFoundError as error:
-            raise CosignError(
-                f"there is no signing key {self.key}; `make keys` makes one for development, and "
-                "SIGNING_KEY names another one"
-            ) from error
-        except OSError as error:
-            raise _unreadable(Path(self.key), error) from error
-
-    def _password(self) -> str:
-        """The key's password, from the file beside it; none without that file.
-
-        Raises:
-            CosignError: It can't be read.
-        """
-        if KMS.match(self.key):
-            return ""
-        file = Path(self.key).with_name(PASSWORD_FILE)
-        try:
-            return file.read_text(encoding="utf-8").rstrip("\n")
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            raise _unreadable(file, error) from error
-        except UnicodeDecodeError as error:
-            raise CosignError(f"{file} is no text in UTF-8; write the password anew") from error
-
-
-def _unreadable(file: Path, error: OSError) -> CosignError:
-    return CosignError(
-        f"{file} can't be read by uid {os.getuid()} ({error.strerror}); let the group DOCKER_GID "
-        "of .env, or uid 1000, read it"
-    )
+            return credentials_of(self.credentials)
+        check_key(Path(self.key))
+        return {PASSWORD: password_of(Path(self.key))}
 
 
 def _predicate(envelope: str) -> object:

@@ -52,7 +52,9 @@ def test_a_key_that_was_chosen_comes_before_the_profile(
 def test_a_key_in_a_key_management_service_is_its_url(
     url: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _key(monkeypatch, SIGNING_KEY=url) == url
+    assert _key(monkeypatch, SIGNING_KEY=url, SIGNING_HOME="/keys") == url
+    credentials = ReleaseSettings.from_environment().require_signer().credentials
+    assert credentials == Path("/keys/kms.env")
 
 
 def test_everything_lies_in_the_state_directory_unless_it_is_set(home: Path) -> None:
