@@ -85,12 +85,11 @@ class Bundler:
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        model_dir = files.require_bento() / "src" / "model"
         return Parts(
             facts=self._facts(version, files, oci, signer=signer, fingerprint=fingerprint),
             image=oci,
             contents=known.contents,
-            model=[*_model_files(model_dir)],
+            model=_model_files(files.require_model()),
             measured=self._measured(version),
             purpose=version.tags.get(PURPOSE, ""),
             limits=version.tags.get(LIMITS, ""),
