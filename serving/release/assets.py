@@ -59,7 +59,7 @@ def service_image(
 
     version = version_of(context, registry)
     files = files_of(version, release)
-    base = _base(files.require_bento(), release)
+    base = _base(files.require_model(), release)
     image = build_image(
         BuiltBento(key_of(version), files.bento),
         name=f"{release.platform}/{key_of(version)}",
@@ -125,13 +125,12 @@ def _refused(version: RegisteredVersion, registry: ModelRegistry, *, reason: str
     )
 
 
-def _base(bento: Path, release: ReleaseSettings) -> str:
-    """The runtime base that has the libraries of a Bento's model."""
-    from serving.runtime.files import SKOPS_FILE
+def _base(model: Path, release: ReleaseSettings) -> str:
+    """The runtime base that has the libraries of a model, by its directory."""
     from serving.runtime.manifest import read_manifest
 
-    of_sklearn = SKOPS_FILE in read_manifest(bento / "src" / "model").files
-    return release.serve_sklearn_image if of_sklearn else release.serve_image
+    is_of_sklearn = read_manifest(model).needs_sklearn
+    return release.serve_sklearn_image if is_of_sklearn else release.serve_image
 
 
 def _directory_size(directory: Path) -> int:

@@ -12,7 +12,7 @@ from ml_assets.resources.registry import LIMITS, PURPOSE, ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.admission import Admitted, admit
 from serving.release.bundle.archive import pack
-from serving.release.bundle.assembling import CARD, OPENAPI, Parts, assemble
+from serving.release.bundle.assembling import Parts, assemble
 from serving.release.bundle.checking import is_sound
 from serving.release.bundle.facts import UNKNOWN, ReleaseFacts, immutable_tag
 from serving.release.bundle.measured import EvaluationFile, Measured
@@ -23,6 +23,7 @@ from serving.release.earlier import find_earlier
 from serving.release.engine import docker
 from serving.release.ledger.ledger import Ledger
 from serving.release.origin import Origin
+from serving.release.parity import SERVED_MODEL, SERVED_OPENAPI
 from serving.release.records import BundleRecord, ReleaseError, ReleaseFiles
 from serving.release.settings import PROJECT, ReleaseSettings
 from serving.release.signing import Signer
@@ -85,17 +86,16 @@ class Bundler:
         signer: Signer,
         fingerprint: str,
     ) -> Parts:
-        model_dir = files.require_bento() / "src" / "model"
         return Parts(
             facts=self._facts(version, files, oci, signer=signer, fingerprint=fingerprint),
             image=oci,
             contents=known.contents,
-            model=[*_model_files(model_dir)],
+            model=_model_files(files.require_model()),
             measured=self._measured(version),
             purpose=version.tags.get(PURPOSE, ""),
             limits=version.tags.get(LIMITS, ""),
-            told=files.document(CARD),
-            openapi=files.document(OPENAPI),
+            told=files.document(SERVED_MODEL),
+            openapi=files.document(SERVED_OPENAPI),
             example=self.registry.example(version).model_dump_json().encode(),
             golden=self.registry.golden_file(version),
             service_page=SERVICE_PAGE.read_bytes(),

@@ -2,11 +2,11 @@
 
 import subprocess
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasPath, Field
 
 from serving.release.command_line import CommandLine, Reason
+from serving.release.documents import Labels, PartOfDocument
 from serving.runtime.errors import MLAssetsError
 
 PATIENCE_SECONDS = 900
@@ -54,28 +54,18 @@ _DOCKER = CommandLine(
 )
 
 
-def _no_null(found: object) -> object:
-    return {} if found is None else found
-
-
-class ImageDetails(BaseModel):
+class ImageDetails(PartOfDocument):
     """An image that the engine has.
 
     Attributes:
         id: Its digest, ``sha256:...``.
         labels: Its labels.
         layers: Digests of its layers, lowest first.
-        repo_digests: ``<repository>@sha256:...`` for each repository that it was pushed to.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     id: str = Field(validation_alias="Id")
-    labels: Annotated[dict[str, str], BeforeValidator(_no_null)] = Field(
-        validation_alias=AliasPath("Config", "Labels"), default={}
-    )
+    labels: Labels = Field(validation_alias=AliasPath("Config", "Labels"), default={})
     layers: list[str] = Field(validation_alias=AliasPath("RootFS", "Layers"))
-    repo_digests: list[str] = Field(validation_alias="RepoDigests", default=[])
 
 
 def docker(*arguments: str) -> str:

@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from serving.release.documents import PartOfDocument
 from serving.release.engine import (
     EngineError,
     GoneError,
@@ -59,25 +60,21 @@ class ServiceImage:
     id: str
 
 
-class BentoLabels(BaseModel):
+class BentoLabels(PartOfDocument):
     """The labels that a Bento of this project carries."""
-
-    model_config = ConfigDict(frozen=True)
 
     model: str
     version: str
     data_version: str
 
 
-class BentoFacts(BaseModel):
+class BentoFacts(PartOfDocument):
     """What a Bento says of itself in its ``bento.yaml``.
 
     Attributes:
         labels: The model, and its version in the registry.
         creation_time: When its model's version was registered.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     labels: BentoLabels
     creation_time: datetime

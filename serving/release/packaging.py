@@ -24,7 +24,7 @@ from ml_assets.resources.pins import installed_pin
 from serving.release.bento_files import is_built_of, set_creation_time
 from serving.release.bento_store import install, make_latest, workspace_in
 from serving.runtime.errors import MLAssetsError
-from serving.runtime.files import MANIFEST, SKOPS_FILE, read_file, read_verified, sha256
+from serving.runtime.files import MANIFEST, read_file, read_verified, sha256
 from serving.runtime.manifest import ModelManifest, read_manifest
 from serving.runtime.release_notes import RELEASE, ReleaseNotes
 
@@ -175,9 +175,8 @@ def _requirements(manifest: ModelManifest) -> list[str]:
     Raises:
         PackagingError: A package is neither locked nor installed.
     """
-    of_skops = SKOPS_FILE in manifest.files
-    names = PACKAGES + (SKOPS_PACKAGES if of_skops else ())
-    locks = (LOCK, SKOPS_LOCK) if of_skops else (LOCK,)
+    names = PACKAGES + (SKOPS_PACKAGES if manifest.needs_sklearn else ())
+    locks = (LOCK, SKOPS_LOCK) if manifest.needs_sklearn else (LOCK,)
     locked = {name: pin for lock in locks for name, pin in _locked(lock).items()}
     try:
         return [locked[name] if name in locked else installed_pin(name) for name in names]

@@ -29,7 +29,8 @@ from serving.runtime.errors import MLAssetsError
 
 FEWEST_REQUESTS = 500
 READY_SECONDS = 60.0
-DOCUMENTS = {"openapi.json": "/docs.json", "model-card.json": "/model"}
+SERVED_OPENAPI, SERVED_MODEL = "served-openapi.json", "served-model.json"
+DOCUMENTS = {SERVED_OPENAPI: "/docs.json", SERVED_MODEL: "/model"}
 """What a service tells of itself, by the name of the file that keeps it."""
 
 

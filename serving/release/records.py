@@ -92,6 +92,14 @@ class ReleaseFiles:
             raise ReleaseError(f"there is no {self.bento}; materialise the asset bento first")
         return self.bento
 
+    def require_model(self) -> Path:
+        """Directory of the model's files in the Bento.
+
+        Raises:
+            ReleaseError: There is no Bento.
+        """
+        return self.require_bento() / "src" / "model"
+
     def write_image(self, record: ImageRecord) -> None:
         """Notes which image the version has."""
         self._write("image.json", _json(record))

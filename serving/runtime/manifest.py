@@ -96,6 +96,11 @@ class ModelManifest(FrozenModel):
         return BOOSTER_FILE if self.estimator == XGBOOST else SKOPS_FILE
 
     @property
+    def needs_sklearn(self) -> bool:
+        """Whether scikit-learn is what loads the estimator."""
+        return self.estimator_file == SKOPS_FILE
+
+    @property
     def timestamp_column(self) -> str:
         """The column of times in a request for a forecast."""
         return self.columns.timestamp or "timestamp"
@@ -174,6 +179,7 @@ def _parse_manifest(content: bytes, *, path: Path) -> ModelManifest:
 
 
 def first_line(error: ValidationError) -> str:
-    """What a file of JSON has wrong, in short."""
-    first = error.errors()[0]
-    return " ".join((".".join(map(str, first["loc"])), first["msg"])).strip()
+    """What a document has wrong first, and where."""
+    first = error.errors(include_url=False)[0]
+    place, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said

@@ -13,7 +13,7 @@ import pytest
 from serving.golden import GoldenRequest, write_golden
 from serving.release.admission import admit
 from serving.release.bundle.archive import pack
-from serving.release.bundle.assembling import CARD, OPENAPI, assemble
+from serving.release.bundle.assembling import assemble
 from serving.release.bundle.facts import immutable_tag
 from serving.release.bundle.oci import write_layout
 from serving.release.bundle.signed_files import sign_directory
@@ -21,7 +21,7 @@ from serving.release.contents.sbom import ModelFile
 from serving.release.image import ServiceImage
 from serving.release.origin import Origin
 from serving.release.packaging import BuiltBento
-from serving.release.parity import prove
+from serving.release.parity import SERVED_MODEL, SERVED_OPENAPI, prove
 from serving.release.probe import free_ports
 from serving.runtime.files import MANIFEST
 from serving.runtime.manifest import read_manifest
@@ -79,7 +79,7 @@ def make_bundle(
         found,
         signer,
         golden_requests=len(golden),
-        model_digest=str(json.loads(documents[CARD])["digest"]),
+        model_digest=str(json.loads(documents[SERVED_MODEL])["digest"]),
         image=f"{FAMILY}/oven:{immutable_tag('3', found.digest)}",
         base_image=origin.base,
         base_image_id=origin.base_id,
@@ -94,8 +94,8 @@ def make_bundle(
         contents=known.contents,
         scan=known.scan,
         model=[ModelFile(name, digest) for name, digest in files.items()],
-        told=documents[CARD],
-        openapi=documents[OPENAPI],
+        told=documents[SERVED_MODEL],
+        openapi=documents[SERVED_OPENAPI],
         example=json.dumps({"data": golden[0].data}).encode(),
         golden=(place / "golden.jsonl.gz").read_bytes(),
     )

@@ -75,7 +75,7 @@ def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
         (json.dumps([ONE, without(ONE, "id")]), "id: Field required"),
         (json.dumps({**ONE, "modified": "yesterday"}), "modified: Input should be"),
         (json.dumps({**ONE, "affected": "x"}), "affected: "),
-        (json.dumps("an advisory"), "the entry: "),
+        (json.dumps("an advisory"), "OSV format: Input should be"),
     ],
 )
 def test_what_is_no_database_is_an_error(tmp_path: Path, content: str, told: str) -> None:

@@ -77,4 +77,4 @@ def test_without_the_command_there_is_a_clear_error(
 def test_an_image_without_labels_has_none() -> None:
     content = '{"Id": "sha256:0", "Config": {"Labels": null}, "RootFS": {"Layers": ["sha256:1"]}}'
     found = ImageDetails.model_validate_json(content)
-    assert (found.labels, found.layers, found.repo_digests) == ({}, ["sha256:1"], [])
+    assert (found.labels, found.layers) == ({}, ["sha256:1"])

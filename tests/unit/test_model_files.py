@@ -81,13 +81,13 @@ def test_a_manifest_cut_short_is_refused(broken: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"surprise": 1}, "surprise Extra inputs are not permitted"),
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"forecast": None}, "has the section forecast"),
         ({"feature_names": ["OT_lag_0"]}, "feature_names are not those"),
         ({"classes": ["hot", "cold"]}, "has two classes or more"),
         ({"estimator": "sklearn.linear_model.Ridge"}, r"files must name model\.skops"),
         ({"files": {"../oven/model.ubj": "0" * 64}}, r"files must name model\.ubj"),
-        ({"files": {"model.ubj": "unknown"}}, r"files\.model\.ubj String should match"),
+        ({"files": {"model.ubj": "unknown"}}, r"files\.model\.ubj: String should match"),
         ({"timezone": "Mars/Base"}, "unknown time zone 'Mars/Base'"),
     ],
 )

@@ -175,7 +175,7 @@ def test_an_empty_policy_is_the_default(tmp_path: Path) -> None:
             "accepted: [{id: A, reason: x}, {id: A, reason: y}]",
             "accepted: .*A is accepted more than once",
         ),
-        ("- high", "the file: "),
+        ("- high", "has a mistake: Input should be"),
         ("fail_at: [", "can't be read"),
     ],
 )

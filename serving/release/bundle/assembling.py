@@ -110,7 +110,6 @@ def _from_templates(facts: ReleaseFacts) -> Iterator[tuple[str, bytes]]:
     values = {
         **facts.model_dump(mode="json"),
         "slug": facts.model.replace("_", "-").strip("-"),
-        "bundle": facts.name,
     }
     for name in FILLED_IN:
         template = Template((CUSTOMER / name).read_text(encoding="utf-8"))

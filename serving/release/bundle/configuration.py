@@ -1,16 +1,13 @@
 """The configuration of an image, which its layers and labels stand in."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Sequence
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasPath, Field
 
-
-def _no_null(found: object) -> object:
-    return {} if found is None else found
+from serving.release.documents import Labels, PartOfDocument
 
 
-class ImageConfig(BaseModel):
+class ImageConfig(PartOfDocument):
     """The configuration of an image, as far as releases read it.
 
     Attributes:
@@ -20,13 +17,9 @@ class ImageConfig(BaseModel):
         layers: Digests of its layers as they are unpacked, lowest first.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     os: str
     architecture: str
-    labels: Annotated[Mapping[str, str], BeforeValidator(_no_null)] = Field(
-        validation_alias=AliasPath("config", "Labels"), default={}
-    )
+    labels: Labels = Field(validation_alias=AliasPath("config", "Labels"), default={})
     layers: Sequence[str] = Field(validation_alias=AliasPath("rootfs", "diff_ids"))
 
     @property

@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from serving.release.documents import PartOfDocument
 
 Scores = Mapping[str, float]
 
 
-class _Part(BaseModel):
-    """A part of the evaluation's record; what is not told here is passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Rows(_Part):
+class Rows(PartOfDocument):
     """The test rows: how many, and the times of the first and the last one."""
 
     compared: int
@@ -22,7 +16,7 @@ class Rows(_Part):
     last: datetime
 
 
-class EntityErrors(_Part):
+class EntityErrors(PartOfDocument):
     """Scaled errors on the rows of one entity."""
 
     entity: str
@@ -31,14 +25,14 @@ class EntityErrors(_Part):
     mae_scaled: float
 
 
-class StepErrors(_Part):
+class StepErrors(PartOfDocument):
     """Scaled errors at each step ahead, the first step first."""
 
     mse_scaled: Sequence[float]
     mae_scaled: Sequence[float]
 
 
-class Measured(_Part):
+class Measured(PartOfDocument):
     """The figures of a version beside those of naive baselines on the same rows.
 
     Attributes:
@@ -60,7 +54,7 @@ class Measured(_Part):
     confusion: Sequence[Sequence[int]] = ()
 
 
-class EvaluationFile(_Part):
+class EvaluationFile(PartOfDocument):
     """The file that an evaluation leaves in MLflow."""
 
     evaluation: Measured

@@ -1,8 +1,8 @@
 """An image as an OCI layout, the same bytes each time: what is signed, pushed and handed over.
 
 The digest of its manifest is the one digest by which everyone calls the image. It follows from the
-image alone, as layers are compressed here and not by the engine. ``docker load`` reads the layout's
-archive too, since it also has the ``manifest.json`` that the engine looks for.
+image and from the zlib that compresses its layers here, and from nothing that an engine does.
+``docker load`` reads the archive of the layout too, by the ``manifest.json`` in it.
 """
 
 import hashlib

@@ -15,13 +15,9 @@ class ImageContents:
 
     Attributes:
         packages: Its packages in order; one that lies in several places is there several times.
-        paths: All paths of its file system, without a leading slash.
-        release: The release of Debian that it is made of, such as ``12``; empty if of none.
     """
 
     packages: tuple[Package, ...]
-    paths: frozenset[str]
-    release: str
 
 
 def read_image(layers: Sequence[Path]) -> ImageContents:
@@ -40,7 +36,7 @@ def read_image(layers: Sequence[Path]) -> ImageContents:
         *debian.packages(system),
     ]
     ordered = sorted(found, key=lambda one: (one.key, one.place))
-    return ImageContents(tuple(ordered), frozenset(system.nodes), debian.release_of(system))
+    return ImageContents(tuple(ordered))
 
 
 def _is_wanted(path: str) -> bool:

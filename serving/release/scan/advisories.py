@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import AwareDatetime, JsonValue, ValidationError
 
 from serving.release.contents.packages import canonical
+from serving.release.documents import PartOfDocument
 from serving.runtime.errors import MLAssetsError
+from serving.runtime.manifest import first_line
 
 PYPI = "PyPI"
 Identity = tuple[str, str]
@@ -23,13 +25,7 @@ class AdvisoryError(MLAssetsError):
     """A database of advisories can't be read; the message says where and why."""
 
 
-class _Osv(BaseModel):
-    """A part of an OSV entry; fields that are not used here may come and go."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Event(_Osv):
+class Event(PartOfDocument):
     """A version at which something changes; one of the fields is set."""
 
     introduced: str | None = None
@@ -38,28 +34,28 @@ class Event(_Osv):
     limit: str | None = None
 
 
-class Range(_Osv):
+class Range(PartOfDocument):
     """Versions that are affected, as events on a line."""
 
     type: str
     events: tuple[Event, ...] = ()
 
 
-class Score(_Osv):
+class Score(PartOfDocument):
     """A severity: its kind, such as ``CVSS_V3``, and a vector or a word."""
 
     type: str
     score: str
 
 
-class AffectedPackage(_Osv):
+class AffectedPackage(PartOfDocument):
     """Which package is meant."""
 
     ecosystem: str
     name: str
 
 
-class Affected(_Osv):
+class Affected(PartOfDocument):
     """A package that an advisory is about, and its versions."""
 
     package: AffectedPackage | None = None
@@ -77,7 +73,7 @@ class Affected(_Osv):
         return identity(self.package.ecosystem, self.package.name)
 
 
-class Advisory(_Osv):
+class Advisory(PartOfDocument):
     """An entry of the database, as far as it is used."""
 
     id: str
@@ -144,11 +140,9 @@ def _parsed(place: str, entry: JsonValue) -> Advisory:
     try:
         return Advisory.model_validate(entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the entry"
         raise AdvisoryError(
-            f"{place} is no advisory in the OSV format: {where}: {first['msg']}; fetch the "
-            "database again"
+            f"{place} is no advisory in the OSV format: {first_line(error)}; fetch the database "
+            "again"
         ) from error
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from serving.release.scan.severity import LEVELS, Severity
 from serving.runtime.errors import MLAssetsError
+from serving.runtime.manifest import first_line
+from serving.runtime.spec import FrozenModel
 
 Level = Literal["none", "low", "medium", "high", "critical"]
 
@@ -17,11 +19,7 @@ class PolicyError(MLAssetsError):
     """A policy can't be read; the message says where and why."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Accepted(_Part):
+class Accepted(FrozenModel):
     """An advisory that is accepted.
 
     Attributes:
@@ -39,7 +37,7 @@ class Accepted(_Part):
         return self.until is None or day <= self.until
 
 
-class ScanPolicy(_Part):
+class ScanPolicy(FrozenModel):
     """Which advisories refuse a release.
 
     Attributes:
@@ -80,8 +78,4 @@ def read_policy(path: Path) -> ScanPolicy:
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise PolicyError(f"the policy {path} can't be read: {error}") from error
     except ValidationError as error:
-        told = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}"
-            for one in error.errors()
-        )
-        raise PolicyError(f"the policy {path} has a mistake: {told}") from error
+        raise PolicyError(f"the policy {path} has a mistake: {first_line(error)}") from error
