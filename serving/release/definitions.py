@@ -3,18 +3,18 @@
 import dagster as dg
 
 from ml_assets.resources.registry import ModelRegistry
-from serving.release import assets, handing_over
+from serving.release import delivery_assets, image_assets
 from serving.release.partitions import MODEL_VERSIONS, ONE_AT_A_TIME
 from serving.release.sensor import DELIVER, JOB, promoted_models, undelivered
 from serving.release.settings import ReleaseSettings
 
 STEPS = (
-    assets.bento,
-    assets.service_image,
-    assets.parity,
-    handing_over.bundle,
-    handing_over.push,
-    handing_over.delivery,
+    image_assets.bento,
+    image_assets.service_image,
+    image_assets.parity,
+    delivery_assets.bundle,
+    delivery_assets.push,
+    delivery_assets.delivery,
 )
 
 ON_ONE_VERSION = dg.PartitionedConfig(
@@ -32,14 +32,14 @@ release_job = dg.define_asset_job(
 )
 deliver_job = dg.define_asset_job(
     DELIVER,
-    selection=dg.AssetSelection.assets(handing_over.delivery),
+    selection=dg.AssetSelection.assets(delivery_assets.delivery),
     config=ON_ONE_VERSION,
     description="Delivers a released version to the customers who have not got it",
     executor_def=dg.in_process_executor,
 )
 rollback_job = dg.define_asset_job(
     "roll_back",
-    selection=dg.AssetSelection.assets(handing_over.rollback),
+    selection=dg.AssetSelection.assets(delivery_assets.rollback),
     config=ON_ONE_VERSION,
     description="Takes production back to a released version, and delivers that again",
     executor_def=dg.in_process_executor,
@@ -51,7 +51,7 @@ def defs() -> dg.Definitions:
     """The assets, the jobs and the sensors, on the settings in the environment."""
     settings = ReleaseSettings.from_environment()
     return dg.Definitions(
-        assets=[*STEPS, handing_over.rollback],
+        assets=[*STEPS, delivery_assets.rollback],
         jobs=[release_job, deliver_job, rollback_job],
         sensors=[promoted_models, undelivered],
         resources={

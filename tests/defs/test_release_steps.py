@@ -7,7 +7,7 @@ import pytest
 
 from ml_assets.resources.registry import ModelRegistry
 from serving.release.definitions import STEPS
-from serving.release.handing_over import rollback
+from serving.release.delivery_assets import rollback
 from serving.release.ledger.ledger import Ledger
 from serving.release.partitions import PartitionError, partition_key, read_partition_key
 from serving.release.records import ImageRecord, ProofRecord, ReleaseFiles
