@@ -97,5 +97,5 @@ def test_a_library_that_is_not_installed_is_named(
 
 
 def test_a_version_that_is_none_is_refused(fitted_with: FittedWith) -> None:
-    with pytest.raises(ModelFileError, match=r"libraries\.xgboost String should match"):
+    with pytest.raises(ModelFileError, match=r"libraries\.xgboost: String should match"):
         fitted_with.load({"xgboost": "newest"})
