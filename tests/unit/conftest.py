@@ -1,4 +1,4 @@
-"""Models and bundles that several files of tests use."""
+"""Models that several files of tests use."""
 
 from pathlib import Path
 
@@ -7,31 +7,10 @@ import pytest
 from serving.runtime.http import closing, connection
 from serving.runtime.http.application import Application
 from serving.runtime.model import Model
-from tests.unit.bundle_cases import Bundle, KeyPair
 from tests.unit.http_cases import client_of
 from tests.unit.model_cases import forecast_model
 from tests.unit.request_cases import write_classifier, write_forecaster
-from tests.unit.saved_images import image
 from tests.unit.wire_cases import BRIEF
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle of a small image, which tests may copy but not change."""
-    return Bundle.make(tmp_path_factory.mktemp("made"), image("1.0"), KeyPair())
-
-
-@pytest.fixture
-def bundle(made: Bundle, tmp_path: Path) -> Bundle:
-    """A copy of it, which a test changes."""
-    return made.copy(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def other(made: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle of a later version with another image, signed with the same key."""
-    place = tmp_path_factory.mktemp("other")
-    return Bundle.make(place, image("2.0"), made.signer, version="4")
 
 
 @pytest.fixture(scope="module")
