@@ -16,7 +16,7 @@ from serving.release import packaging
 from serving.release.bento_files import is_built_of
 from serving.release.packaging import BuiltBento, PackagingError, build_bento
 from serving.runtime.errors import ModelFileError
-from serving.runtime.manifest import ModelManifest
+from serving.runtime.manifest import XGBOOST, ModelManifest
 from serving.runtime.model import Model
 from serving.runtime.release_notes import ReleaseNotes
 from tests.unit.model_cases import REGISTERED, forecast_model
@@ -78,8 +78,8 @@ def state(store: Path) -> dict[Path, tuple[int, int]]:
     return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
-def manifest_with(bundle: Path, name: str) -> ModelManifest:
-    return Model.load(bundle).manifest.model_copy(update={"files": {name: "0" * 64}})
+def manifest_of(bundle: Path, estimator: str) -> ModelManifest:
+    return Model.load(bundle).manifest.model_copy(update={"estimator": estimator})
 
 
 def test_a_bento_holds_the_runtime_and_the_model_and_nothing_else(bento: BuiltBento) -> None:
@@ -105,13 +105,15 @@ def test_a_bento_asks_for_the_locked_packages_of_the_runtime_only(bento: BuiltBe
     assert all("==" in line and f"{line} " in lock for line in wanted)
 
 
-@pytest.mark.parametrize(("file", "pin"), [("model.skops", "skops==9.9"), ("model.ubj", None)])
+@pytest.mark.parametrize(
+    ("estimator", "pin"), [("sklearn.linear_model.Ridge", "skops==9.9"), (XGBOOST, None)]
+)
 def test_the_lock_of_scikit_learns_services_is_for_its_models(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, pin: str | None
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, pin: str | None
 ) -> None:
     monkeypatch.setattr(packaging, "SKOPS_LOCK", tmp_path / "lock.txt")
     packaging.SKOPS_LOCK.write_text("numpy==8.8 \\\n    --hash=sha256:0\nskops==9.9\n")
-    pins = packaging._requirements(manifest_with(bundle, file))
+    pins = packaging._requirements(manifest_of(bundle, estimator))
     assert [one for one in pins if one.startswith("skops")] == ([pin] if pin else [])
     assert ("numpy==8.8" in pins) == bool(pin)
 
@@ -123,7 +125,7 @@ def test_without_a_lock_pins_are_those_of_what_is_installed(
         monkeypatch.setattr(packaging, lock, tmp_path / "none.txt")
     names = {
         pin.partition("==")[0]
-        for pin in packaging._requirements(manifest_with(bundle, "model.skops"))
+        for pin in packaging._requirements(manifest_of(bundle, "sklearn.linear_model.Ridge"))
     }
     assert names == {"numpy", "pydantic", "tzdata", "xgboost-cpu", "scikit-learn", "skops"}
 
@@ -134,7 +136,7 @@ def test_what_is_locked_need_not_be_installed(
     monkeypatch.setattr(packaging, "PACKAGES", ("not-installed",))
     monkeypatch.setattr(packaging, "LOCK", tmp_path / "lock.txt")
     packaging.LOCK.write_text("not-installed==1.0\n")
-    manifest = manifest_with(bundle, "model.ubj")
+    manifest = manifest_of(bundle, XGBOOST)
     assert packaging._requirements(manifest) == ["not-installed==1.0"]
     packaging.LOCK.write_text("")
     with pytest.raises(PackagingError, match=r"not-installed is neither in .*lock\.txt nor"):
