@@ -71,14 +71,17 @@ def _newest_history(
 def input_ranges(
     dataset: pd.DataFrame, data: TrainingSet, spec: PipelineSpec
 ) -> Mapping[str, tuple[float, float]]:
-    """Lowest and highest value of each column of numbers up to the last training row.
+    """Lowest and highest value of each column of numbers in the rows that a model is fitted to.
 
-    For a table these are the ranges of all its rows. The target is among them if it is a number.
+    For a forecast these are all readings up to the last training origin. The target is among the
+    columns if it is a number.
     """
-    rows = dataset
-    if spec.columns.timestamp:
-        end = pd.Timestamp(data.part("train").timestamps.max(), tz="UTC")
+    train = data.part("train")
+    if spec.columns.timestamp and spec.forecast:
+        end = pd.Timestamp(train.timestamps.max(), tz="UTC")
         rows = dataset[dataset[spec.columns.timestamp] <= end]
+    else:
+        rows = dataset.iloc[train.entities.astype(np.int64)]
     of_numbers = spec.task != "classification"
     names = spec.columns.numeric if of_numbers else spec.columns.inputs
     return {name: (float(rows[name].min()), float(rows[name].max())) for name in names}

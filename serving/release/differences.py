@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from http.client import HTTPConnection, HTTPException
+from http.client import OK, HTTPConnection, HTTPException
 from itertools import zip_longest
 from typing import Any, TypeGuard
 
@@ -144,7 +144,8 @@ def main(arguments: Sequence[str]) -> int:
         The exit status: 0, or 1 if an answer differs.
 
     Raises:
-        SystemExit: With a sentence and status 1: the service does not answer, or not with JSON.
+        SystemExit: With a sentence and status 1: the service does not answer, or not with JSON, or
+            refuses a request.
     """
     name, version = arguments
     lines = gzip.decompress(sys.stdin.buffer.read()).splitlines()
@@ -164,19 +165,21 @@ def _asked(golden: Iterable[dict[str, Any]], *, model: Mapping[str, str]) -> Ite
     connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8000), timeout=60)
     for number, one in enumerate(golden):
         try:
-            got = _reply(connection, {"data": one["data"]})
+            status, got = _reply(connection, {"data": one["data"]})
         except (OSError, HTTPException, ValueError) as error:
             sys.exit(f"request {number} is not answered with JSON: {error!r}")
+        if status != OK:
+            sys.exit(f"request {number} is answered with status {status}: {json.dumps(got)}")
         parts = ("predictions", "probabilities")
         answer = {part: one[part] for part in parts if one[part] is not None}
         yield from compare(Place(number), {"model": model, **answer}, got)
 
 
-def _reply(connection: HTTPConnection, request: Mapping[str, Any]) -> object:
+def _reply(connection: HTTPConnection, request: Mapping[str, Any]) -> tuple[int, object]:
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/predict", json.dumps(request), headers)
-    reply: object = json.loads(connection.getresponse().read(), parse_int=float)
-    return reply
+    reply = connection.getresponse()
+    return reply.status, json.loads(reply.read(), parse_int=float)
 
 
 if __name__ == "__main__":

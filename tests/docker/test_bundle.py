@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -93,7 +94,7 @@ def test_it_is_loaded_and_started_and_answers_the_example(
 
 def test_a_check_that_is_broken_off_leaves_no_container(unpacked: Bundle) -> None:
     script = subprocess.Popen(
-        [unpacked.directory / "verify.sh", "--golden"],
+        [unpacked.directory / "verify.sh", "--golden", "--key", unpacked.fingerprint],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -117,8 +118,7 @@ def test_the_compose_file_and_the_manifest_are_hardened(unpacked: Bundle) -> Non
     assert kinds["NetworkPolicy"]["spec"]["egress"] == []
     pod = kinds["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert container["image"] == unpacked.facts.image
-    assert unpacked.facts.image_digest in content(unpacked, "kubernetes.yaml")
+    assert container["image"] == f"REGISTRY/oven@{unpacked.facts.image_digest}"
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"] == {
@@ -126,6 +126,13 @@ def test_the_compose_file_and_the_manifest_are_hardened(unpacked: Bundle) -> Non
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_the_compose_file_takes_every_setting_of_the_service(unpacked: Bundle) -> None:
+    compose = yaml.safe_load(content(unpacked, "docker-compose.yml"))["services"]["oven"]
+    told = re.findall(r"^\| `([A-Z_]+)` \|", content(unpacked, "service.md"), re.MULTILINE)
+    assert {*compose["environment"], "PORT"} == {*told}
+    assert {*compose["environment"].values()} == {None}
 
 
 def test_the_model_card_says_what_it_is_for_and_how_good(unpacked: Bundle) -> None:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.examples import example_rows
+from ml_assets.core.examples import example_rows, input_ranges
 from ml_assets.core.features.table import feature_table
 from ml_assets.core.spec import PipelineSpec
 from serving.runtime.model import Model
-from tests.unit.evaluation_cases import table_spec
+from tests.unit.evaluation_cases import iris, table_set, table_spec
 from tests.unit.request_cases import FEATURES, LOOKBACK, forecasts, write_forecaster
 
 MAX_GAP = 2
@@ -139,3 +139,18 @@ def test_the_example_of_a_table_is_its_first_complete_rows(tmp_path: Path) -> No
     example = example_rows(dataset, feature_table(dataset, spec), spec)
     assert example["a"].tolist() == [1, 2, 4, 5, 6]
     assert list(example.columns) == ["a", "b"]
+
+
+def test_ranges_are_those_of_the_rows_that_the_model_is_fitted_to() -> None:
+    table = iris()
+    names = [name for name in table if name != "label"]
+    spec = table_spec("classification", names)
+    data = table_set(table, spec)
+    tested = int(data.part("test").entities[0])
+    table.loc[tested, names] = 1000.0
+    ranges = input_ranges(table, data, spec)
+    train = data.part("train").features
+    for column, name in enumerate(names):
+        found = train[:, column].min(), train[:, column].max()
+        assert ranges[name] == pytest.approx(found)
+        assert ranges[name][1] < 1000

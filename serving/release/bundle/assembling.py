@@ -110,6 +110,7 @@ def _from_templates(facts: ReleaseFacts) -> Iterator[tuple[str, bytes]]:
     values = {
         **facts.model_dump(mode="json"),
         "slug": facts.model.replace("_", "-").strip("-"),
+        "help": facts.support_contact or "whoever gave you this release.",
     }
     for name in FILLED_IN:
         template = Template((CUSTOMER / name).read_text(encoding="utf-8"))

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,30 @@ def test_an_id_that_is_not_that_of_the_digest_is_refused_though_it_is_signed(
     path.write_text(path.read_text().replace(bundle.facts.image_id, other.facts.image_id))
     reason = reason_of(bundle.signed().verify())
     assert f"image.tar is not the image {bundle.facts.image_digest}" in reason
+
+
+@pytest.mark.parametrize("name", ["./manifest.json", "/manifest.json", "blobs/../index.json", "x"])
+def test_a_file_that_has_no_place_in_an_image_is_refused_though_it_is_signed(
+    bundle: Bundle, other: Bundle, name: str
+) -> None:
+    """Docker reads the last file of a name, however it is written."""
+    with tarfile.open(bundle.directory / "image.tar", "a") as tar:
+        add(tar, name, member(other, "manifest.json"))
+    bundle.signed()
+    assert f"does not belong into image.tar: {name}" in reason_of(bundle.verify())
+
+
+def test_two_files_of_one_name_in_an_image_are_refused_though_they_are_signed(
+    bundle: Bundle, other: Bundle
+) -> None:
+    with tarfile.open(bundle.directory / "image.tar", "a") as tar:
+        add(tar, "manifest.json", member(other, "manifest.json"))
+    bundle.signed()
+    assert "image.tar has two files of one name: manifest.json" in reason_of(bundle.verify())
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Adds a file at the end of an archive."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, BytesIO(content))

@@ -147,10 +147,48 @@ def test_the_version_that_is_expected_is_accepted(made: Bundle, version: str) ->
     assert made.verify("--version", version).returncode == 0
 
 
-@pytest.mark.parametrize("version", ["2", "33", "4", ".", "*"])
+@pytest.mark.parametrize("version", ["2", "33", "4"])
 def test_another_version_than_the_expected_one_is_refused(made: Bundle, version: str) -> None:
     reason = reason_of(made.verify("--version", version))
     assert reason == f"this is version 3 of oven, and not version {version}\n"
+
+
+@pytest.mark.parametrize("version", ["v", ".", "*", "3 ", "v3.0"])
+def test_what_is_no_version_checks_nothing(made: Bundle, version: str) -> None:
+    ended = made.verify("--version", version)
+    told = (2, "", "a version is a number, such as 3\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == told
+
+
+@pytest.mark.parametrize("form", ["{}", "sha256:{}", "SHA256:{}", "{}  -", " {}"])
+def test_a_fingerprint_may_be_copied_with_what_stands_around_it(made: Bundle, form: str) -> None:
+    for fingerprint in (made.fingerprint, made.fingerprint.upper()):
+        ended = run_script(KEPT, "--key", form.format(fingerprint), str(made.directory))
+        assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "OK"), ended
+
+
+@pytest.mark.parametrize("key", ["x", "1234", "0" * 65, " "])
+def test_what_is_no_fingerprint_checks_nothing(made: Bundle, key: str) -> None:
+    ended = run_script(KEPT, "--key", key, str(made.directory))
+    told = (2, "", "a fingerprint is 64 of the characters 0-9 and a-f\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == told
+
+
+def test_a_directory_that_is_not_there_is_told(made: Bundle) -> None:
+    ended = run_script(KEPT, "--key", made.fingerprint, "/nowhere")
+    assert reason_of(ended) == "there is no directory /nowhere\n"
+
+
+def test_what_is_no_key_is_told(bundle: Bundle) -> None:
+    (bundle.directory / "key.pub").write_text("no key")
+    assert reason_of(bundle.verify()) == "key.pub is no public key\n"
+
+
+def test_no_name_passes_for_a_line_of_ours(bundle: Bundle) -> None:
+    (bundle.directory / "a\nOK").write_text("")
+    ended = bundle.verify()
+    assert ended.returncode == 1
+    assert "OK" not in (ended.stdout + ended.stderr).splitlines()
 
 
 def a_docker(tools: Path, *lines: str) -> dict[str, str]:
@@ -190,16 +228,25 @@ def test_what_the_page_tells_to_do_by_hand_is_enough(bundle: Bundle) -> None:
     (bundle.directory / "compose.yaml").write_text("services: {}")
     (bundle.directory / "golden" / "link").symlink_to("/")
     (bundle.directory / ".env").write_text("PORT=80")
-    assert {*by_hand(bundle)} - {*right} == {"compose.yaml", "golden/link", ".env"}
+    found = {*by_hand(bundle)} - {*right}
+    assert found == {"compose.yaml", "golden/link", "./golden/link", ".env"}
+    (bundle.directory / "SHA256SUMS.sig\n").write_text("hidden by its name")
+    assert "./SHA256SUMS.sig" in by_hand(bundle)
     (bundle.directory / "README.md").open("a").write("x")
     assert "README.md: FAILED" in by_hand(bundle)
 
 
-@pytest.mark.parametrize("tool", ["openssl", "tar"])
+@pytest.mark.parametrize("tool", ["openssl", "tar", "grep", "find", "wc"])
 def test_a_tool_that_is_not_here_is_named(bundle: Bundle, tools: Path, tool: str) -> None:
     (tools / tool).unlink()
     ended = bundle.verify(by=f"{tools}/sh", env={"PATH": str(tools)})
     assert reason_of(ended) == f"there is no {tool} to check the release with\n"
+
+
+def test_an_image_of_nobody_knows_whom_is_not_run(made: Bundle) -> None:
+    ended = run_script(KEPT, "--golden", str(made.directory))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--golden runs the image: say whose you trust, with --key" in ended.stderr
 
 
 def test_golden_requests_need_docker(bundle: Bundle, tools: Path) -> None:

@@ -5,7 +5,8 @@
 # usage: verify.sh [--key FINGERPRINT] [--version N] [--golden] [DIRECTORY]
 #   --key      fingerprint of the supplier's key, which the supplier has told you by another way
 #   --version  the version that you expect: an older release is signed and complete as well
-#   --golden   load the image too, and compare its answers with those of the model that was evaluated
+#   --golden   load the image too, and compare its answers with those of the model that was evaluated;
+#              only with --key, as it runs the image
 #   DIRECTORY  the release; without it, the one that this script lies in
 #
 # Needs sh, sha256sum, openssl and tar; --golden needs docker. Exit status: 0 if all is as it should
@@ -31,8 +32,15 @@ fact() { sed -n 's/^ *"'"$1"'": "\{0,1\}\([^"]*[^",]\)"\{0,1\},\{0,1\}$/\1/p' re
 
 member() { tar -xOf image.tar "$1" 2>/dev/null; }
 
-# Refuses if there is anything in the input.
-expect_none() { found=$(cat); [ -z "$found" ] || refuse "$1: $found"; }
+# Refuses if there is anything in the input; in one line, so that no name passes for one of ours.
+expect_none() { found=$(cat); [ -z "$found" ] || refuse "$1: $(printf %s "$found" | tr '\n' ' ')"; }
+
+wrong() { say "$*" >&2; exit 2; }
+
+# Docker may be away, or at an address that takes calls and never answers.
+ask_docker() {
+  if command -v timeout >/dev/null; then timeout 20 docker "$@"; else docker "$@"; fi
+}
 
 check_tools() {
   case :$PATH: in *:[!/]*) refuse "PATH has relative directories, where a release could bring its tools" ;; esac
@@ -47,7 +55,8 @@ check_signature() {
   for file in SHA256SUMS SHA256SUMS.sig key.pub; do
     [ -f "$file" ] || refuse "$file is missing"
   done
-  fingerprint=$(openssl pkey -pubin -in key.pub -outform DER 2>/dev/null | digest_of)
+  openssl pkey -pubin -in key.pub -outform DER >/dev/null 2>&1 || refuse "key.pub is no public key"
+  fingerprint=$(openssl pkey -pubin -in key.pub -outform DER | digest_of)
   [ -z "$key" ] || [ "$key" = "$fingerprint" ] ||
     refuse "key.pub is not the key that you named: its fingerprint is $fingerprint"
   openssl dgst -sha256 -verify key.pub -signature SHA256SUMS.sig SHA256SUMS >/dev/null 2>&1 ||
@@ -80,6 +89,11 @@ check_image() {
   for file in "$hex" "$config"; do
     [ "$(member "blobs/sha256/$file" | digest_of)" = "$file" ] || refuse "$other"
   done
+  members=$(tar -tf image.tar 2>/dev/null) || refuse "$other"
+  printf '%s\n' "$members" | sort | uniq -d | expect_none "image.tar has two files of one name"
+  printf '%s\n' "$members" |
+    grep -vxE 'blobs/|blobs/sha256/|blobs/sha256/[0-9a-f]{64}|(index|manifest)\.json|oci-layout' |
+    expect_none "does not belong into image.tar"
   case $(member "blobs/sha256/$hex") in *"\"config\":{\"digest\":\"$id\","*) ;; *) refuse "$other" ;; esac
   [ "$(member index.json | tr ',{}' '\n\n\n' | grep '^"digest":')" = "\"digest\":\"$digest\"" ] ||
     refuse "$other"
@@ -92,7 +106,7 @@ check_image() {
 
 check_loaded() {
   is_asked=true
-  loaded=$(docker image ls --quiet --no-trunc "$name" 2>/dev/null) || loaded='' is_asked=false
+  loaded=$(ask_docker image ls --quiet --no-trunc "$name" 2>/dev/null) || loaded='' is_asked=false
   case $loaded in
     '' | "$id" | "$digest") ;;
     *) refuse "Docker has another image of the name $name: $loaded. Remove it: docker image rm $name" ;;
@@ -106,7 +120,6 @@ report() {
   [ "$(fact development_key)" != true ] ||
     say "  which is a DEVELOPMENT key: it proves nothing of who made the release"
   $is_asked || say "NOT CHECKED: whether Docker has another image of the name $name. It can't be asked"
-  [ -n "$key" ] || say "Compare it with what your supplier has told you, or say: --key FINGERPRINT"
 }
 
 check_answers() {
@@ -129,11 +142,12 @@ check_answers() {
     refuse "the image does not answer as the model that was evaluated"
 }
 
-key='' version='' golden=false directory='' tools='openssl tar'
+key='' named=false version='' asked=false golden=false directory=''
+tools='openssl tar find grep sed cut tr cat wc sort uniq dirname'
 while [ $# -gt 0 ]; do
   case $1 in
-    --key) [ -n "${2-}" ] || usage; key=$2; shift ;;
-    --version) [ -n "${2-}" ] || usage; version=${2#v}; shift ;;
+    --key) [ -n "${2-}" ] || usage; named=true key=$(printf %s "$2" | tr A-Z a-z | sed 's/^sha256//' | tr -d ': -'); shift ;;
+    --version) [ -n "${2-}" ] || usage; asked=true version=${2#v}; shift ;;
     --golden) golden=true tools="$tools docker" ;;
     -* | '') usage ;;
     *) [ -z "$directory" ] || usage; directory=$1 ;;
@@ -141,8 +155,12 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+case $asked$version in true | true*[!0-9]*) wrong "a version is a number, such as 3" ;; esac
+case $key in *[!0-9a-f]*) wrong "a fingerprint is 64 of the characters 0-9 and a-f" ;; esac
+case $named${#key} in true64 | false0) ;; *) wrong "a fingerprint is 64 of the characters 0-9 and a-f" ;; esac
+case $golden$named in truefalse) wrong "--golden runs the image: say whose you trust, with --key FINGERPRINT" ;; esac
 check_tools
-cd "${directory:-$(dirname "$0")}"
+cd "${directory:-$(dirname "$0")}" 2>/dev/null || refuse "there is no directory $directory"
 check_signature
 check_files
 check_version
@@ -150,4 +168,8 @@ check_image
 check_loaded
 report
 if $golden; then check_answers; fi
-say OK
+if [ -n "$key" ]; then
+  say OK
+else
+  say "OK, if that is the key of your supplier: compare it with what you were told, or say: --key FINGERPRINT"
+fi
