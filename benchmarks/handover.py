@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from benchmarks.own_platform import OwnPlatform
+from serving.release.bundle.facts import RELEASE, ReleaseFacts
 
 CUSTOMER = "benchmark"
 
@@ -42,8 +43,9 @@ def check(platform: OwnPlatform, model: str) -> HandoverTimes:
     place = platform.home / "delivery" / CUSTOMER / model
     bundle = place / (place / "stable").read_text(encoding="utf-8").strip()
     with _unpacked(bundle) as directory:
-        verify = _seconds(directory / "verify.sh")
-        golden = _seconds(directory / "verify.sh", "--golden")
+        facts = ReleaseFacts.model_validate_json((directory / RELEASE).read_bytes())
+        command = (directory / "verify.sh", "--key", facts.key_fingerprint)
+        verify, golden = _seconds(*command), _seconds(*command, "--golden")
     return HandoverTimes(bundle.stat().st_size, verify, golden)
 
 
