@@ -78,7 +78,7 @@ def test_labels_say_what_it_is_and_what_it_was_made_of(oven_image: ServiceImage)
     content, created = found.pop(BENTO), found.pop("org.opencontainers.image.created")
     assert content.startswith("sha256:")
     assert created.startswith("20")
-    inherited = {"org.opencontainers.image.licenses"}
+    inherited = {"org.opencontainers.image.licenses", "ml-assets.lock"}
     assert {key: value for key, value in found.items() if key not in inherited} == {
         "ml-assets.model": "oven",
         "ml-assets.version": "3",
