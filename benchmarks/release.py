@@ -30,6 +30,7 @@ from benchmarks.rounds import Round, measure
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.engine import docker, image_size
 from serving.release.packaging import BuiltBento, build_bento
+from serving.release.partitions import partition_key
 
 PREFIX = "ml-assets-benchmark"
 LAYER, RUNTIME = "our layer on the runtime base", "our runtime base, no cache"
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _print(training_table(rounds))
         _print(release_table(rounds))
         _print(handover_table(rounds))
-        _print(size_table([*platform_images(), released_image(_name(rounds[-1]))]))
+        _print(size_table([*platform_images(), released_image(_name(platform, rounds[-1]))]))
         _print(peer_table(_builds(Peers(platform, Path(home)), rounds)))
 
 
@@ -132,9 +133,9 @@ def _print(lines: Iterator[str]) -> None:
         print(line, flush=True)
 
 
-def _name(one: Round) -> str:
-    """The name that a released image has in its registry."""
-    return str(one.version.tags["image"])
+def _name(platform: OwnPlatform, one: Round) -> str:
+    """The name that the engine has for the image of a release."""
+    return f"{platform.name}/{partition_key(one.version.name, one.version.version)}"
 
 
 @contextmanager
