@@ -1,7 +1,11 @@
-"""A worker that dies is told and replaced within a second; BentoML takes up to ten, silently."""
+"""The process above the workers: it sees a death within a second, and takes orders from nobody.
+
+BentoML's own looks every ten seconds, silently, and obeys whoever reaches a port of the loopback.
+"""
 
 import logging
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bentoml._internal.utils import circus
@@ -15,9 +19,18 @@ _log = logging.getLogger(__name__)
 class VigilantArbiter(circus.Arbiter):
     """The process above the workers, which looks at them often."""
 
-    def __init__(self, watchers: Sequence[Any], *arguments: Any, **options: Any) -> None:
-        """Takes what BentoML gives, but for the time between two looks."""
-        super().__init__(watchers, *arguments, **{**options, "check_delay": SECONDS})
+    def __init__(self, watchers: Sequence[Any], **options: Any) -> None:
+        """Takes what BentoML gives, but for the time between two looks, and where orders come in.
+
+        These are sockets in a directory of this user alone, and go with the process.
+        """
+        self._place = TemporaryDirectory(prefix="service-")
+        ours = {
+            "check_delay": SECONDS,
+            "endpoint": f"ipc://{self._place.name}/orders",
+            "pubsub_endpoint": f"ipc://{self._place.name}/news",
+        }
+        super().__init__(watchers, **{**options, **ours})
         for watcher in watchers:
             watcher.hooks["after_reap"] = tell_death
 

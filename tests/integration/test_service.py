@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from ml_assets.core.dataset.simulator import simulate
@@ -147,6 +148,17 @@ def test_a_pickle_is_refused_unread(service: Service) -> None:
     connection.request("POST", "/predict", b"\x80\x04N.", kind)
     response = connection.getresponse()
     assert (response.status, "application/json" in response.read().decode()) == (415, True)
+
+
+def test_nothing_listens_but_the_port_of_the_service(service: Service) -> None:
+    above = psutil.Process(service.process.pid)
+    listening = {
+        connection.laddr.port
+        for process in (above, *above.children(recursive=True))
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {service.port}
 
 
 def test_a_bento_can_be_served_from_its_directory(
