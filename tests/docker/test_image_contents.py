@@ -88,6 +88,7 @@ def test_every_package_of_the_image_is_in_its_licenses(contents: ImageContents) 
     lines = build_licenses("oven v3", contents.packages).decode().splitlines()
     rows = {tuple(line.split()[:2]) for line in lines}
     assert {(one.name, one.version) for one in contents.packages} <= rows
+    assert any("Apache License" in line and "is under" not in line for line in lines)
 
 
 def test_no_layer_of_the_image_holds_anything_forbidden(layers: Sequence[Path]) -> None:

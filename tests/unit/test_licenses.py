@@ -15,7 +15,7 @@ def built(*packages: Package) -> str:
 
 def test_the_table_has_a_row_for_each_package() -> None:
     lines = built(package("b", "T", licence="MIT OR\n Zlib"), package("a", licence="")).splitlines()
-    assert [line.split() for line in lines[2:6]] == [
+    assert [line.split() for line in lines[5:9]] == [
         ["Package", "Version", "From", "Licence"],
         ["-------", "-------", "----", "-----------"],
         ["a", "1.0", "PyPI", "not", "stated"],

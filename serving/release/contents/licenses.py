@@ -8,6 +8,10 @@ RULE = "=" * 100
 HEADER = ("Package", "Version", "From", "Licence")
 FROM = {Kind.PYTHON: "PyPI", Kind.DEBIAN: "Debian", Kind.INTERPRETER: "python.org"}
 UNSTATED = "not stated"
+OWN = """\
+The code of the service, ml-assets, is under the Apache License 2.0, whose text stands below with
+the packages that are under it too. Under which terms the model is used, its supplier says.
+"""
 
 
 def build_licenses(title: str, packages: Sequence[Package]) -> bytes:
@@ -21,6 +25,7 @@ def build_licenses(title: str, packages: Sequence[Package]) -> bytes:
     distinct = [package for _, package in ordered]
     parts = [
         f"Licences of the packages in the image of {title}\n",
+        OWN,
         _table(distinct),
         _without_text(distinct),
         *_texts(packages),
