@@ -19,6 +19,7 @@ from in_toto_attestation.v1.statement_pb2 import Statement as Message
 
 from serving.release.bundle.change_notes import Earlier
 from serving.release.bundle.signed_files import file_sha256
+from serving.release.bundling import SERVICE_PAGE
 from serving.release.engine import find_image, inspect_image
 from serving.release.image import ServiceImage
 from serving.release.probe import HOST
@@ -130,7 +131,7 @@ def test_the_compose_file_and_the_manifest_are_hardened(unpacked: Bundle) -> Non
 
 def test_the_compose_file_takes_every_setting_of_the_service(unpacked: Bundle) -> None:
     compose = yaml.safe_load(content(unpacked, "docker-compose.yml"))["services"]["oven"]
-    told = re.findall(r"^\| `([A-Z_]+)` \|", content(unpacked, "service.md"), re.MULTILINE)
+    told = re.findall(r"^\| `([A-Z_]+)` \|", SERVICE_PAGE.read_text(), re.MULTILINE)
     assert {*compose["environment"], "PORT"} == {*told}
     assert {*compose["environment"].values()} == {None}
 
