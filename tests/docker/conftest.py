@@ -12,7 +12,7 @@ from serving.runtime.model import Model
 from tests.docker.bundle_cases import RealBundle, make_bundle
 from tests.docker.cosign_cases import cosign_on_path
 from tests.docker.delivery_cases import RegistryCase, running_registry
-from tests.docker.engine import engine
+from tests.docker.engine import remove_names
 from tests.docker.image_cases import FAMILY, build, golden_requests
 from tests.docker.office import Office
 from tests.docker.platform import PlatformCase
@@ -45,9 +45,7 @@ def oven_bento(oven: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield build_bento(
         oven, version="3", created=REGISTERED, bento_home=tmp_path_factory.mktemp("bentoml")
     )
-    left = engine("image", "ls", "--quiet", "--no-trunc", f"--filter=reference={FAMILY}/*")
-    if left:
-        engine("image", "rm", "--force", *{*left.split()})
+    remove_names(f"{FAMILY}/*")
 
 
 @pytest.fixture(scope="session")

@@ -22,3 +22,10 @@ def engine(*arguments: str, text: str | None = None) -> str:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.strip()
+
+
+def remove_names(reference: str) -> None:
+    """Takes names away from images; who else has the same image keeps it under theirs."""
+    listed = "--format={{.Repository}}:{{.Tag}}"
+    if names := engine("image", "ls", listed, f"--filter=reference={reference}"):
+        engine("image", "rm", *names.split())

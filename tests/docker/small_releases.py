@@ -18,7 +18,7 @@ from serving.release.records import BundleRecord, ReleaseFiles
 from serving.release.settings import ReleaseSettings
 from serving.release.workplace import workplace
 from tests.docker.cosign_cases import make_key
-from tests.docker.engine import engine
+from tests.docker.engine import engine, remove_names
 from tests.docker.image_cases import FAMILY
 from tests.unit.facts_cases import facts as facts_of
 
@@ -128,8 +128,7 @@ def small_image(content: str, *, place: Path) -> str:
 
 def remove_small_images() -> None:
     """Removes all images that `small_image` has made."""
-    if images := engine("image", "ls", "--quiet", f"{FAMILY}/small"):
-        engine("image", "rm", "--force", *{*images.split()})
+    remove_names(f"{FAMILY}/small")
 
 
 def _documents(facts: ReleaseFacts) -> dict[str, dict[str, Any]]:
