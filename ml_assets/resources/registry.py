@@ -60,6 +60,11 @@ class ModelRegistry(VersionFiles):
                     return None
                 raise
 
+    def is_live(self, version: RegisteredVersion) -> bool:
+        """Whether a version is the one in production."""
+        live = self.by_alias(version.name, "production")
+        return live is not None and live.version == version.version
+
     def version(self, name: str, number: int) -> RegisteredVersion:
         """A version by its number.
 
@@ -138,8 +143,7 @@ class ModelRegistry(VersionFiles):
         before = version_before(version.version, history)
         earlier = None if before is None else version_before(before, history)
         self._point(version.name, "previous", earlier)
-        live = self.by_alias(version.name, "production")
-        if live is not None and live.version == version.version:
+        if self.is_live(version):
             self._point(version.name, "production", before)
         return before
 

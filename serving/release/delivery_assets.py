@@ -115,9 +115,9 @@ def _deliver(
     files = files_of(version, release)
     Recorder.of(release, who=who).moves(registry.version(version.name, version.version))
     with delivering(files):
-        if not _is_live(version, registry):
+        if not registry.is_live(version):
             return dg.MaterializeResult(metadata={**more, **_overtaken(version, registry)})
-        is_live = partial(_is_live, version, registry)
+        is_live = partial(registry.is_live, version)
         outcome = deliver(files.require_bundle(), files, release, who=who, is_live=is_live)
         _forget_old(version, files, registry, release)
     reached = len(outcome.places) + len(outcome.failures)
@@ -127,11 +127,6 @@ def _deliver(
     if outcome.overtaken:
         metadata |= _overtaken(version, registry)
     return dg.MaterializeResult(metadata=metadata)
-
-
-def _is_live(version: RegisteredVersion, registry: ModelRegistry) -> bool:
-    live = registry.by_alias(version.name, "production")
-    return live is not None and live.version == version.version
 
 
 def _overtaken(version: RegisteredVersion, registry: ModelRegistry) -> dict[str, str]:

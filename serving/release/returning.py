@@ -46,8 +46,7 @@ class Return:
         """The record of a rollback to the version that an earlier attempt has left, if any."""
         told = version.tags.get("promotion", "{}")
         last = json.loads(told)
-        live = self.registry.by_alias(version.name, "production")
-        is_live = live is not None and live.version == version.version
+        is_live = self.registry.is_live(version)
         if is_live and not last.get("rollback"):
             raise ReleaseError(
                 f"{version.label} is in production already; make deliver hands it over again"

@@ -178,8 +178,9 @@ def _parse_manifest(content: bytes, *, path: Path) -> ModelManifest:
         ) from error
 
 
-def first_line(error: ValidationError) -> str:
-    """What a document has wrong first, and where."""
+def first_line(error: ValidationError, *, whole: str = "") -> str:
+    """What a document has wrong first, and where: in one place of it, or in the ``whole``."""
     first = error.errors(include_url=False)[0]
-    place, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    place = ".".join(map(str, first["loc"])) or whole
+    said = first["msg"].removeprefix("Value error, ")
     return f"{place}: {said}" if place else said

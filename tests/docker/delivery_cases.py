@@ -108,6 +108,16 @@ def registry_down(case: RegistryCase) -> Iterator[None]:
         await_registry(case)
 
 
+@contextmanager
+def registry_paused(case: RegistryCase) -> Iterator[None]:
+    """Lets a registry take connections and answer none, for the length of a block."""
+    engine("container", "pause", case.container)
+    try:
+        yield
+    finally:
+        engine("container", "unpause", case.container)
+
+
 def await_registry(case: RegistryCase) -> None:
     """Waits until a registry answers."""
     until(case.is_up, seconds=30, what="the registry")

@@ -1,7 +1,5 @@
 """A delivery that meets trouble: nobody is held up by it, and nobody gets what is wrong."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,7 @@ from serving.release.recording import Recorder
 from serving.release.records import ReleaseError
 from serving.release.registries import Repository
 from tests.docker.cosign_cases import needs_cosign
-from tests.docker.delivery_cases import RegistryCase, registry_down
-from tests.docker.engine import engine
+from tests.docker.delivery_cases import RegistryCase, registry_down, registry_paused
 from tests.docker.office import Office
 from tests.docker.small_releases import MODEL, SmallRelease
 
@@ -50,7 +47,7 @@ class TestTrouble:
     ) -> None:
         monkeypatch.setattr(registries, "QUESTION_SECONDS", 3)
         office.serve(globex=globex, acme=acme)
-        with paused(globex):
+        with registry_paused(globex):
             outcome = office.deliver(office.v1)
         assert [*outcome.places] == ["acme"]
         assert "- globex: cosign triangulate " in outcome.complaint
@@ -151,13 +148,3 @@ def retag(repository: Repository, tag: str, *, image_of: SmallRelease, scratch: 
     with unpacked(image_of.archive, scratch=scratch) as bundle:
         layout = unpack_image(bundle, scratch / "layout", image_of.facts)
         repository.push(layout, tag)
-
-
-@contextmanager
-def paused(case: RegistryCase) -> Iterator[None]:
-    """Lets a registry take connections and answer none, for the length of a block."""
-    engine("container", "pause", case.container)
-    try:
-        yield
-    finally:
-        engine("container", "unpause", case.container)

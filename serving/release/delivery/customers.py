@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from serving.release.bundle.facts import ReleaseFacts, short
 from serving.release.registries import PLAIN
 from serving.runtime.errors import MLAssetsError, SpecError
+from serving.runtime.manifest import first_line
 from serving.runtime.spec import FrozenModel
 
 EVERY = "*"
@@ -133,10 +134,4 @@ def read_customers(path: Path | None) -> Sequence[Customer]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CustomersError(f"{path} can't be read: {error}") from error
     except ValidationError as error:
-        raise CustomersError(f"{path} is wrong: {_told(error)}") from error
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"])) or "the file"
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+        raise CustomersError(f"{path} is wrong: {first_line(error, whole='the file')}") from error
