@@ -52,8 +52,8 @@ def runtime_image() -> str:
 def budgets() -> Mapping[str, int]:
     """The budgets in `docker/build`, in bytes by image."""
     script = (ROOT / "docker" / "build").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^declare -A budgets=\((.*)\)$", script, re.MULTILINE)
-    return {image: int(megabytes) * MB for image, megabytes in re.findall(r"\[(.+?)\]=(\d+)", line)}
+    (line,) = re.findall(r'^budgets="(.*)"$', script, re.MULTILINE)
+    return {image: int(megabytes) * MB for image, megabytes in re.findall(r"(\S+)=(\d+)", line)}
 
 
 def version() -> str:

@@ -1,28 +1,43 @@
 """A platform of its own: docker-compose.yml under other names and on free ports, then removed."""
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from commands.platform import Platform
 from ml_assets.resources.registry import ModelRegistry
 from run_containers.labels import PLATFORM_LABEL
-from serving.release.engine import docker
+from serving.release.engine import EngineError, docker, find_image
 from serving.release.probe import free_ports
 from serving.runtime.errors import MLAssetsError
 
 ROOT = Path(__file__).parents[1]
 SOCKET = Path("/var/run/docker.sock")
-PASSWORDS = ("POSTGRES", "DAGSTER_DB", "MLFLOW_DB", "FEAST_DB")
-SERVICES = ("DAGSTER", "MLFLOW", "REGISTRY", "FEAST")
+PASSWORDS = ("POSTGRES", "DAGSTER_DB", "MLFLOW_DB", "FEAST_DB", "GRAFANA", "MLFLOW_UI")
+SERVICES = (
+    "DAGSTER",
+    "MLFLOW",
+    "REGISTRY",
+    "FEAST",
+    "POSTGRES",
+    "PROMETHEUS",
+    "ALERTMANAGER",
+    "GRAFANA",
+    "API",
+    "API_FEAST",
+    "API_TLS",
+    "MLFLOW_UI",
+)
 PLACES = ("SIGNING", "SCAN", "DELIVERY")
-PASSED_ON = ("HOME", "PATH", "ML_ASSETS_VERSION")
+PASSED_ON = ("HOME", "PATH")
 COMMAND_SECONDS = 600
 
 _RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) {
@@ -44,12 +59,17 @@ class OwnPlatform:
     settings: Mapping[str, str]
 
     @classmethod
-    def create(cls, prefix: str) -> Self:
+    def create(cls, prefix: str, *, database: str = "postgres") -> Self:
         """Settings with a new name that begins with ``prefix``; nothing is started yet."""
         name = f"{prefix}-{secrets.token_hex(4)}"
         ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         return cls(
             {
+                "COMPOSE_FILE": ":".join(_compose_files()),
+                "COMPOSE_PROFILES": "postgres" if database == "postgres" else "",
+                "DATABASE": database,
+                "IMAGES": "ml-assets",
+                "ML_ASSETS_VERSION": _version(),
                 "PLATFORM_NAME": name,
                 "PLATFORM_NETWORK": f"{name}-network",
                 "DOCKER_GID": str(SOCKET.stat().st_gid),
@@ -122,10 +142,24 @@ class OwnPlatform:
             )
         return ended
 
-    def up(self) -> None:
-        """Makes its key, starts it and waits until every service is healthy."""
+    def up(self, *profiles: str) -> None:
+        """Makes its key, starts it and waits until every service is healthy.
+
+        Args:
+            profiles: Those of docker-compose.yml that are started besides what always runs.
+        """
         self._furnish()
-        self.compose("up", "--detach", "--wait")
+        self.start(*profiles)
+
+    def start(self, *profiles: str) -> None:
+        """Starts it with profiles, once `up` has been called, and waits as that does."""
+        always = filter(None, self.settings["COMPOSE_PROFILES"].split(","))
+        options = [option for one in (*always, *profiles) for option in ("--profile", one)]
+        self.compose(*options, "up", "--detach", "--wait")
+
+    def serving(self, image: str) -> Self:
+        """The platform with a released image as that of the profile `serve`."""
+        return replace(self, settings={**self.settings, "SERVICE_IMAGE": image})
 
     def remove(self) -> None:
         """Removes it with all that it made: containers of runs, volumes, networks, images."""
@@ -165,6 +199,29 @@ class OwnPlatform:
         """All runs of a job, newest first: ``runId``, ``status`` and ``tags``."""
         found = self.dagster.ask(_RUNS, {"job": job})["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+
+def _compose_files() -> list[str]:
+    """Those of a checkout; without Grafana where its image is neither here nor can be pulled."""
+    files = ["docker-compose.yml", "docker-compose.local.yml"]
+    found = re.search(r"image: (grafana/\S+)", (ROOT / files[0]).read_text())
+    if found and find_image(found[1]) is None and not _can_be_pulled(found[1]):
+        files.append("benchmarks/without_grafana.yml")
+    return files
+
+
+def _can_be_pulled(image: str) -> bool:
+    try:
+        docker("pull", "--quiet", image)
+    except EngineError:
+        return False
+    return True
+
+
+def _version() -> str:
+    """The tag of the platform's images."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return os.environ.get("ML_ASSETS_VERSION") or str(project["version"])
 
 
 def _home(name: str) -> Path:

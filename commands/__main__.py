@@ -13,9 +13,11 @@ from serving.runtime.errors import MLAssetsError
 
 COMMANDS = (
     "deliver",
+    "image",
     "launch",
     "ledger",
     "lineage",
+    "models",
     "release",
     "rollback",
     "run",

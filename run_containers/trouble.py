@@ -10,9 +10,14 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
+
+class UnexpectedStateError(Exception):
+    """What the engine tells of a container can't be read; the message says what, and of which."""
+
+
 ENGINE, DATABASE, DISK = "the Docker Engine", "Dagster's database", "the place of the logs"
 # docker-py lets errors of its layers below through; an output that breaks off is a struct.error.
-ENGINE_ERRORS = (DockerException, RequestException, HTTPError, struct.error)
+ENGINE_ERRORS = (DockerException, RequestException, HTTPError, struct.error, UnexpectedStateError)
 DATABASE_ERRORS = (SQLAlchemyError, DagsterPostgresException)
 PASSING_ERRORS = (*ENGINE_ERRORS, *DATABASE_ERRORS, OSError)
 _CREDENTIALS = re.compile(r"(?<=://)\S*@")
@@ -23,6 +28,7 @@ class RoundError(Exception):
 
     def __init__(self, troubles: "list[Trouble]") -> None:
         super().__init__("; ".join(str(trouble) for trouble in troubles))
+        self.troubles = troubles
         self.sources = frozenset(trouble.source for trouble in troubles)
 
 

@@ -68,7 +68,7 @@ class PlatformCase(OwnPlatform):
             what=f"a retry of {run}",
         )
 
-    def released(self, partition: str, *, seconds: float = 180) -> dict[str, Any]:
+    def released(self, partition: str, *, seconds: float = 400) -> dict[str, Any]:
         """The first release of a model version that has succeeded, once there is one."""
 
         def found() -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ TRIED = "tests/unit/test_pins.py"
 
 
 def in_the_shell(platform: PlatformCase, *command: str) -> str:
-    return platform.compose("--profile", "dev", "run", "--rm", "-T", "dev", *command).stdout
+    return platform.compose("run", "--rm", "-T", "dev", *command).stdout
 
 
 def test_it_runs_the_tests_of_this_directory(platform: PlatformCase) -> None:

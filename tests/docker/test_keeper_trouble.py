@@ -73,7 +73,7 @@ def test_keeper_warns_once_and_goes_on_when_the_engine_is_back(
     run = case.run()
     container = case.ended(run)
     case.instance.report_run_failed(run)
-    rounds = Rounds(case.keeper)
+    rounds = Rounds([case.keeper])
     door.shut()
     for _ in range(3):
         rounds.make_one()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.docker.engine import engine
 from tests.docker.platform import PlatformCase, until
+from tests.docker.ports import answering_elsewhere, answers, published_ports
 from tests.integration.workplace import SIMULATED, read_spec
 
 pytestmark = pytest.mark.docker
@@ -33,7 +34,7 @@ found = {
     "sockets": [str(path) for path in Path("/run").glob("**/docker*") if path.is_socket()],
     "docker": [part for part in os.environ["PATH"].split(":") if Path(part, "docker").exists()],
     "secrets": sorted(name for name in os.environ if re.search(
-        "PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|COSIGN|DOCKER|RELEASE|FEAST_ONLINE|SIGN|CUSTOM|DELIV",
+        "PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|COSIGN|DOCKER|RELEASE|STOR[AE]G?|SIGN|CUSTOM|DELIV",
         name)),
     "reaches": [name for name in ("mlflow", "registry", "registry.local") if reaches(name, 5000)],
     "files": [path for path in ("/run/registry-auth", "/run/secrets", "/run/signing", "/run/scan",
@@ -63,7 +64,7 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
     assert seen == {
         "sockets": [],
         "docker": [],
-        "secrets": ["DAGSTER_DB_PASSWORD", "FEAST_ONLINE_STORE"],
+        "secrets": ["DAGSTER_STORAGE", "FEAST_ONLINE_STORE"],
         "reaches": ["mlflow"],
         "files": [],
         "keys": [],
@@ -127,14 +128,15 @@ def test_ended_run_containers_are_removed_and_their_output_is_kept(
 
 
 def test_only_intended_ports_are_published(platform: PlatformCase) -> None:
-    names = engine("ps", "--filter", f"name={platform.name}", "--format", "{{.Names}} {{.Ports}}")
-    published = {
-        line.split()[0].removeprefix(f"{platform.name}-").removesuffix("-1")
-        for line in names.splitlines()
-        if "->" in line
-    }
-    assert published == {"webserver", "mlflow", "registry"}
-    assert all("127.0.0.1:" in line for line in names.splitlines() if "->" in line)
+    published = published_ports(platform)
+    assert published.keys() == {"webserver", "mlflow", "registry", "postgres"}
+    assert {address for ports in published.values() for address, _ in ports} == {"127.0.0.1"}
+
+
+def test_nothing_answers_on_this_machines_other_addresses(platform: PlatformCase) -> None:
+    ports = {port for ports in published_ports(platform).values() for _, port in ports}
+    assert all(answers("127.0.0.1", port) for port in ports)
+    assert answering_elsewhere(ports) == []
 
 
 @pytest.mark.parametrize("service", ["webserver", "mlflow", "postgres", "code-training"])

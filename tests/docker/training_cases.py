@@ -31,7 +31,8 @@ _SKIP = """mutation($sensor: SensorSelector!, $cursor: String) {
 _LATEST = """query($asset: [String!]!) { assetOrError(assetKey: {path: $asset}) {
   ... on Asset { assetMaterializations(limit: 1) { runId } } } }"""
 _UNFINISHED = """query { runsOrError(filter: {statuses: [
-  QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) { ... on Runs { results { runId } } } }"""
+  QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) { ... on Runs { results {
+  runId jobName status } } } }"""
 
 LOOK = """
 import json
@@ -112,9 +113,9 @@ def attempts(platform: PlatformCase, run: str) -> list[Attempt]:
 
 
 def unfinished_runs(platform: PlatformCase) -> list[str]:
-    """Runs that wait or go on."""
+    """Job, id and status of the runs that wait or go on."""
     found = platform.dagster.ask(_UNFINISHED, {})["runsOrError"]["results"]
-    return [run["runId"] for run in found]
+    return [f"{run['jobName']} {run['runId']} {run['status']}" for run in found]
 
 
 def latest_materialisation(platform: PlatformCase, asset: str) -> str:

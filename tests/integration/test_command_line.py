@@ -1,11 +1,12 @@
 """What a user types: Dagster's command line with a run.yaml, and a model of one's own."""
 
 import json
-import re
 import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from ml_assets.core.dataset.simulator import simulate
 from ml_assets.core.promotion import EvaluationRecord
 from serving.release.asking import is_ready
 from serving.release.probe import HOST, free_ports
+from tests.documents import blocks
 from tests.integration.workplace import ROOT, TRANSFORMER, Workplace, read_spec, read_until
 
 SECONDS = 900
+PAGE = "docs/adding-a-model.md"
 PROJECT = ("commands", "ml_assets", "serving", "requirements", "pyproject.toml")
 RUN_ALL = """
 import sys
@@ -221,12 +224,14 @@ def _with_model(project: Path, spec: dict[str, Any], table: pd.DataFrame) -> Non
     (folder / "defs.yaml").write_text(yaml.safe_dump(content))
 
 
-def _minimal() -> dict[str, Any]:
-    """The model that the README calls enough."""
-    blocks = re.findall("```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (content,) = [yaml.safe_load(block) for block in blocks if block.startswith("type: ")]
-    attributes: dict[str, Any] = content["attributes"]
-    return attributes
+def _with_worked_example(project: Path) -> None:
+    """Does what the page tells: a script makes the data, and a YAML file the model."""
+    [script] = blocks(PAGE, "python")
+    (project / "data").mkdir()
+    subprocess.run([sys.executable, "-c", script], cwd=project, check=True)
+    folder = project / "ml_assets" / "defs" / "strength"
+    folder.mkdir()
+    (folder / "defs.yaml").write_text(blocks(PAGE, "yaml")[0])
 
 
 def _recipes(rows: int = 400) -> pd.DataFrame:
@@ -259,7 +264,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in PROJECT:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, project / name)
-    _with_model(project, _minimal(), _recipes())
+    _with_worked_example(project)
     _with_model(project, REGRESSION, _recipes())
     _with_model(project, QUARTER_HOURS, _quarter_hours())
     return project

@@ -1,5 +1,6 @@
 """Models that several files of tests use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from serving.runtime.model import Model
 from tests.unit.http_cases import client_of
 from tests.unit.model_cases import forecast_model
 from tests.unit.request_cases import write_classifier, write_forecaster
+from tests.unit.webserver_cases import Webserver, running_webserver
 from tests.unit.wire_cases import BRIEF
 
 
@@ -46,3 +48,11 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, name, BRIEF)
     for name in ("LINGER_SECONDS", "WRITE_SECONDS"):
         monkeypatch.setattr(closing, name, BRIEF)
+
+
+@pytest.fixture
+def webserver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webserver]:
+    """A stand-in of Dagster's webserver, which commands ask."""
+    with running_webserver() as server:
+        monkeypatch.setenv("DAGSTER_URL", f"http://127.0.0.1:{server.server_port}")
+        yield server

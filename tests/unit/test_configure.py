@@ -1,6 +1,7 @@
 """`docker/configure` and the Makefile: what stands in .env stays, and what is missing is added."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from tests.conftest import ROOT
 
 DOCKER = """#!/bin/sh
-case "$*" in "compose up"*) env | grep -E '_(DIR|FILE|KEY)=$' >{seen}; exit 0;; esac
+echo "$*" >{asked}
+echo "$*" >>{all}
+case "$*" in compose*" up "*) env | grep -E '_(DIR|FILE|KEY)=$' >{seen}; exit 0;; esac
 exit 1
 """
 
@@ -20,11 +23,14 @@ def project(tmp_path: Path) -> Path:
     """A checkout of what configures the platform, and an engine that is away."""
     home = tmp_path / "project"
     (home / "docker").mkdir(parents=True)
-    for name in ("docker/configure", "Makefile", ".env.example", "pyproject.toml"):
+    for name in ("docker/configure", "docker/up", "Makefile", ".env.example", "pyproject.toml"):
         shutil.copy(ROOT / name, home / name)
     for name in ("build", "keys"):
         _script(home / "docker" / name, "#!/bin/sh\n")
-    _script(tmp_path / "bin" / "docker", DOCKER.format(seen=tmp_path / "seen"))
+    _script(
+        tmp_path / "bin" / "docker",
+        DOCKER.format(seen=tmp_path / "seen", asked=tmp_path / "asked", all=tmp_path / "all"),
+    )
     return home
 
 
@@ -34,9 +40,9 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _run(project: Path, *command: str, **environment: str) -> str:
+def _ended(project: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     places = f"{project.parent / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-    ended = subprocess.run(
+    return subprocess.run(
         command,
         cwd=project,
         env={"PATH": places, "HOME": str(project), **environment},
@@ -44,12 +50,16 @@ def _run(project: Path, *command: str, **environment: str) -> str:
         text=True,
         check=False,
     )
+
+
+def _run(project: Path, *command: str, **environment: str) -> str:
+    ended = _ended(project, *command, **environment)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
-def _configure(project: Path, **environment: str) -> str:
-    return _run(project, "docker/configure", **environment)
+def _configure(project: Path, *, argument: str = "", **environment: str) -> str:
+    return _run(project, "docker/configure", *filter(None, [argument]), **environment)
 
 
 def _settings(project: Path) -> dict[str, str]:
@@ -60,7 +70,7 @@ def _settings(project: Path) -> dict[str, str]:
 def test_everything_compulsory_is_written_for_its_owner_alone(project: Path) -> None:
     _configure(project)
     found = _settings(project)
-    assert len({value for name, value in found.items() if name.endswith("PASSWORD")}) == 4
+    assert len({value for name, value in found.items() if name.endswith("PASSWORD")}) == 5
     for name in ("SIGNING_DIR", "SCAN_DIR", "DELIVERY_DIR", "REGISTRY_AUTH_DIR", "DATA_DIR"):
         assert Path(found[name]).is_dir(), name
     assert (project / ".env").stat().st_mode & 0o777 == 0o600
@@ -109,3 +119,84 @@ def test_make_up_starts_with_what_it_has_just_written(project: Path) -> None:
     _run(project, make, "up")
     assert (project.parent / "seen").read_text() == ""
     assert _settings(project)["SIGNING_DIR"]
+
+
+def test_a_host_that_pulls_builds_nothing_and_is_told_of_no_port_that_only_a_checkout_has(
+    project: Path,
+) -> None:
+    """Whatever its directory is called."""
+    plain = "/usr/local/ml/docker-compose.yml"
+    (project / ".env").write_text(
+        f"IMAGES=registry.example.org/ml\nML_ASSETS_VERSION=1.0.0\nCOMPOSE_FILE={plain}\n"
+    )
+    _script(project / "docker" / "build", "#!/bin/sh\nexit 1\n")
+    make = shutil.which("make", path=os.environ["PATH"])
+    assert make
+    told = _run(project, make, "monitoring")
+    assert "Grafana http://localhost:3000" in told
+    assert not {"5000", "9090"} & set(re.findall(r"localhost:(\d+)", told))
+    assert len(_settings(project)["MLFLOW_UI_PASSWORD"]) == 48
+
+
+def test_images_are_built_in_a_checkout_unless_env_says_where_they_are(project: Path) -> None:
+    _configure(project)
+    assert _settings(project)["COMPOSE_FILE"] == "docker-compose.yml:docker-compose.local.yml"
+    (project / ".env").write_text("IMAGES=registry.example.org/ml\nML_ASSETS_VERSION=1.0.0\n")
+    _configure(project)
+    found = _settings(project)
+    assert "COMPOSE_FILE" not in found
+    assert len(found["MLFLOW_UI_PASSWORD"]) == 48
+    assert (found["IMAGES"], found["ML_ASSETS_VERSION"]) == ("registry.example.org/ml", "1.0.0")
+
+
+def test_the_database_is_chosen_once(project: Path) -> None:
+    _configure(project, argument="DATABASE=sqlite")
+    _configure(project, argument="DATABASE=postgres")
+    assert _settings(project)["DATABASE"] == "sqlite"
+
+
+def test_the_image_that_is_served_is_replaced(project: Path) -> None:
+    for image in ("iris@sha256:1", "iris@sha256:2"):
+        _configure(project, argument=f"SERVICE_IMAGE={image}")
+    assert _settings(project)["SERVICE_IMAGE"] == "iris@sha256:2"
+
+
+def test_another_database_than_the_platforms_is_refused(project: Path) -> None:
+    _configure(project, argument="DATABASE=sqlite")
+    ended = _ended(project, "docker/up", "-d", "postgres", "dev")
+    assert ended.returncode == 2
+    assert "keeps its rows in sqlite (DATABASE in .env)" in ended.stderr
+
+
+def test_a_served_image_that_is_not_here_is_pulled_from_the_registry_which_is_started_first(
+    project: Path,
+) -> None:
+    (project / ".env").write_text("DATABASE=sqlite\nSERVICE_IMAGE=localhost:5050/iris@sha256:1\n")
+    _run(project, "docker/up", "serve")
+    assert (project.parent / "all").read_text().splitlines() == [
+        "image inspect localhost:5050/iris@sha256:1",
+        "compose up --detach --wait registry",
+        "compose --profile serve up --detach --wait",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "profiles", "expected"),
+    [
+        ("DATABASE=sqlite", ["dev"], "--profile dev up --detach --wait"),
+        ("DATABASE=postgres", [], "--profile postgres up --detach --wait"),
+        ("DATABASE=postgres\nPOSTGRES_HOST=db", [], "up --detach --wait"),
+        (
+            "DATABASE=sqlite",
+            ["full"],
+            "--profile full up --detach --wait --scale api=0 --scale api-feast=0",
+        ),
+        ("DATABASE=sqlite\nSERVICE_IMAGE=x", ["full"], "--profile full up --detach --wait"),
+    ],
+)
+def test_profiles_are_started_with_their_database(
+    project: Path, settings: str, profiles: list[str], expected: str
+) -> None:
+    (project / ".env").write_text(f"{settings}\n")
+    _run(project, "docker/up", *profiles)
+    assert (project.parent / "asked").read_text() == f"compose {expected}\n"

@@ -1,9 +1,5 @@
 """`make release`, `make deliver` and `make rollback`: which run they launch, and how they end."""
 
-import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,54 +7,9 @@ import pytest
 from commands.__main__ import main
 from ml_assets.resources.registry import ModelRegistry
 from tests.registry_cases import Shelf
+from tests.unit.webserver_cases import Webserver
 
 Output = pytest.CaptureFixture[str]
-
-
-class Webserver(ThreadingHTTPServer):
-    """Answers as Dagster's: every run is launched, and ends at once.
-
-    Attributes:
-        launched: What runs were asked for.
-        status: How they end.
-    """
-
-    launched: list[dict[str, Any]]
-    status: str = "SUCCESS"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Webserver
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if "launchRun" in asked["query"]:
-            self.server.launched.append(asked["variables"])
-            answer: dict[str, Any] = {"launchRun": {"run": {"runId": "run-1"}}}
-        else:
-            log = {"cursor": "1", "events": []}
-            answer = {
-                "logsForRun": log,
-                "runOrError": {"status": self.server.status, "tags": []},
-            }
-        body = json.dumps({"data": answer}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stays silent."""
-
-
-@pytest.fixture
-def webserver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webserver]:
-    with Webserver(("127.0.0.1", 0), _Handler) as server:
-        server.launched = []
-        monkeypatch.setenv("DAGSTER_URL", f"http://127.0.0.1:{server.server_port}")
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_check_does_not_wait_for_dagster_to_be_imported() -> None:
 
 
 def test_missing_engine_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    rounds = Rounds(RunKeeper("test"))
+    rounds = Rounds([RunKeeper("test")])
     for _ in range(3):
         rounds.make_one()
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -148,7 +148,7 @@ def test_missing_engine_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_rounds_without_an_engine_are_further_and_further_apart() -> None:
-    rounds = Rounds(RunKeeper("test"))
+    rounds = Rounds([RunKeeper("test")])
     waits = []
     for _ in range(5):
         rounds.make_one()

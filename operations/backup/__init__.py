@@ -1,0 +1,1 @@
+"""`make backup` and `make restore`: all state of a platform, in a directory."""

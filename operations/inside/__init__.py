@@ -1,0 +1,1 @@
+"""What runs in a container of one of our images, given to its Python as text."""

@@ -1,0 +1,1 @@
+"""What Prometheus reads of the platform itself: runs, queue, releases, features, containers."""
