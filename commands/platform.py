@@ -63,6 +63,14 @@ mutation($run: String!) { terminateRun(runId: $run) { __typename
   ... on TerminateRunFailure { message } ... on Error { message } } }
 """
 
+_ADD_PARTITION = """
+mutation($repository: RepositorySelector!, $name: String!, $key: String!) {
+  addDynamicPartition(
+    repositorySelector: $repository, partitionsDefName: $name, partitionKey: $key
+  ) { __typename ... on PythonError { message } ... on UnauthorizedError { message } }
+}
+"""
+
 Status = Literal[
     "QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING",
     "CANCELED",
@@ -134,6 +142,23 @@ class Platform:
             )
         errors = [error["message"] for error in answer.get("errors", [])]
         raise PlatformError(f"{job} can't be launched: {'; '.join(errors) or answer['message']}")
+
+    def add_partition(self, name: str, key: str, *, location: str) -> None:
+        """Adds a partition to dynamic ones, unless it is there.
+
+        Args:
+            name: Name of the definition of the partitions.
+            key: The partition.
+            location: The code location where they are defined.
+
+        Raises:
+            PlatformError: It can't be added.
+        """
+        repository = {"repositoryLocationName": location, "repositoryName": "__repository__"}
+        variables = {"repository": repository, "name": name, "key": key}
+        answer = self.ask(_ADD_PARTITION, variables)["addDynamicPartition"]
+        if "message" in answer:
+            raise PlatformError(f"the partition {key} can't be added: {answer['message']}")
 
     def news(self, run: str, *, after: str | None = None) -> News:
         """The events of a run after a cursor, and its status.

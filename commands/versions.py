@@ -12,7 +12,7 @@ from ml_assets.core.errors import RegistryError
 from ml_assets.resources.registry import ModelRegistry
 from ml_assets.resources.version_files import RegisteredVersion
 from ml_assets.settings import Settings
-from serving.release.partitions import run_tags
+from serving.release.partitions import MODEL_VERSIONS, partition_key, run_tags
 
 LOCATION = "release"
 
@@ -63,10 +63,23 @@ def run_on(
         PlatformError: The platform is out of reach, or refuses.
     """
     platform = Platform(os.environ.get("DAGSTER_URL") or DEFAULT_URL)
-    tags = run_tags(version.name, version.version)
-    run = platform.launch(job, config or {}, location=LOCATION, tags=tags)
+    run = launch_on(version, job, config or {}, platform=platform)
     say(title=f"{job} of {version.label}", text=f"  {run_page(platform, run)}")
     follow(platform, run)
+
+
+def launch_on(
+    version: RegisteredVersion, job: str, config: Mapping[str, object], *, platform: Platform
+) -> str:
+    """Launches a job on a version, even one that the sensor never saw; returns the run's id.
+
+    Raises:
+        PlatformError: The platform is out of reach, or refuses.
+    """
+    key = partition_key(version.name, version.version)
+    platform.add_partition(str(MODEL_VERSIONS.name), key, location=LOCATION)
+    tags = run_tags(version.name, version.version)
+    return platform.launch(job, config, location=LOCATION, tags=tags)
 
 
 def _registry() -> ModelRegistry:

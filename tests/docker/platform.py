@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.own_platform import OwnPlatform
-from commands.following import ENDED, RETRIED_AS
+from commands.following import ENDED, RETRIED_AS, WILL_RETRY
 from commands.platform import News
 from run_containers.labels import PLATFORM_LABEL, RUN_LABEL
 from tests.docker.engine import engine
@@ -69,17 +69,26 @@ class PlatformCase(OwnPlatform):
         )
 
     def released(self, partition: str, *, seconds: float = 400) -> dict[str, Any]:
-        """The first release of a model version that has succeeded, once there is one."""
+        """The first release of a model version that has succeeded, once there is one.
 
-        def found() -> dict[str, Any] | None:
+        Raises:
+            AssertionError: There is none in that time, or the last one failed for good.
+        """
+
+        def releases() -> list[dict[str, Any]]:
             runs = [
                 run
                 for run in self.runs("release")
-                if run["tags"].get("dagster/partition") == partition and run["status"] == "SUCCESS"
+                if run["tags"].get("dagster/partition") == partition
             ]
-            return runs[-1] if runs else None
+            succeeded = [run for run in runs if run["status"] == "SUCCESS"]
+            given_up = [run for run in runs[:1] if run["tags"].get(WILL_RETRY) == "false"]
+            return succeeded or given_up
 
-        return until(found, seconds=seconds, what=f"the release of {partition}")
+        release: dict[str, Any]
+        *_, release = until(releases, seconds=seconds, what=f"the release of {partition}")
+        assert release["status"] == "SUCCESS", release
+        return release
 
 
 def until(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:

@@ -9,13 +9,14 @@ from typing import Any, Self
 
 from mlflow import MlflowClient
 
+from commands.versions import launch_on
 from ml_assets.core.promotion import now
 from ml_assets.resources.promotions import PROMOTED
 from ml_assets.resources.version_files import RegisteredVersion
 from serving.release.asking import ask, is_ready
 from serving.release.image import RUN
 from serving.release.isolation import PORT, isolated
-from serving.release.partitions import partition_key, run_tags
+from serving.release.partitions import partition_key
 from tests.docker.engine import engine
 from tests.docker.platform import ENDED, SENSOR, PlatformCase, until
 
@@ -91,8 +92,7 @@ class ReleaseCase:
     def launch_again(self, *versions: RegisteredVersion) -> None:
         """Materialises the partitions of versions again, as a user does."""
         for version in versions:
-            tags = run_tags(version.name, version.version)
-            self.platform.dagster.launch("release", {}, location="release", tags=tags)
+            launch_on(version, "release", {}, platform=self.platform.dagster)
 
     def started(self, version: RegisteredVersion, *, seconds: float = 120) -> str:
         """Id of the newest release of a version, once there is one."""

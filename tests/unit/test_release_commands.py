@@ -64,6 +64,7 @@ def test_a_command_launches_its_job_on_a_version_and_says_what_came_of_it(
     asked = _only(webserver)
     assert (asked["location"], asked["job"]) == ("release", job)
     assert asked["tags"] == {"dagster/partition": partition, "release": partition}
+    assert webserver.partitions == [partition]
     assert bool(asked["config"]) == (job == "roll_back")
     assert says in capsys.readouterr().out
 

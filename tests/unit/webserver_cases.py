@@ -13,12 +13,14 @@ class Webserver(ThreadingHTTPServer):
 
     Attributes:
         launched: What runs were asked for.
+        partitions: What partitions were to be added; it has them already.
         status: How they end.
         releases: The runs of the job `release` that it knows, the newest first.
         at_the_end: What happens once somebody hears of a run's end.
     """
 
     launched: list[dict[str, Any]]
+    partitions: list[str]
     status: str = "SUCCESS"
     releases: list[dict[str, str]]
     at_the_end: Callable[[], object] = bool
@@ -32,6 +34,9 @@ class _Handler(BaseHTTPRequestHandler):
         if "launchRun" in asked["query"]:
             self.server.launched.append(asked["variables"])
             answer: dict[str, Any] = {"launchRun": {"run": {"runId": "run-1"}}}
+        elif "addDynamicPartition" in asked["query"]:
+            self.server.partitions.append(asked["variables"]["key"])
+            answer = {"addDynamicPartition": {"__typename": "DuplicateDynamicPartitionError"}}
         elif "runsOrError" in asked["query"]:
             answer = {"runsOrError": {"results": self.server.releases}}
         else:
@@ -55,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
 def running_webserver() -> Iterator[Webserver]:
     """It, until the block ends."""
     with Webserver(("127.0.0.1", 0), _Handler) as server:
-        server.launched, server.releases = [], []
+        server.launched, server.partitions, server.releases = [], [], []
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
