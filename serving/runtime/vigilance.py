@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bentoml._internal.utils import circus
+from circus.process import DEAD_OR_ZOMBIE, UNEXISTING
+from circus.watcher import Watcher
 
 SECONDS = 0.5
 """How long the process above the workers waits until it looks at them again."""
@@ -32,7 +34,25 @@ class VigilantArbiter(circus.Arbiter):
         }
         super().__init__(watchers, **{**options, **ours})
         for watcher in watchers:
-            watcher.hooks["after_reap"] = tell_death
+            watch(watcher)
+
+
+def watch(watcher: Watcher) -> None:
+    """Lets a watcher tell of each worker that dies.
+
+    circus drops those in silence that die between its look for the dead and its look for what is
+    to be started.
+    """
+    start_missing = watcher.manage_processes
+
+    def bury_and_start_missing() -> Any:
+        for process in [*watcher.processes.values()]:
+            if process.status in {DEAD_OR_ZOMBIE, UNEXISTING}:
+                watcher.reap_process(process.pid)
+        return start_missing()
+
+    watcher.hooks["after_reap"] = tell_death
+    watcher.manage_processes = bury_and_start_missing
 
 
 def tell_death(*, watcher: Any, process_pid: int, exit_code: int, **_others: object) -> None:
