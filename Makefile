@@ -271,11 +271,11 @@ docker-clean: ## Remove the images of the platform that no container uses
 
 .PHONY: test
 test: setup ## Run all tests that need no Docker
-	@$(BIN)/pytest -m "not docker" -n auto --dist loadfile
+	@$(BIN)/pytest -m "not docker" -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-docker
 test-docker: setup images ## Run the tests that need a Docker Engine
-	@$(BIN)/pytest -m docker tests/docker -n 2 --dist loadfile
+	@$(BIN)/pytest -m docker tests/docker -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: setup ## Format, lint, types, import floors, YAML

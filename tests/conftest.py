@@ -26,6 +26,29 @@ ELSEWHERE = (
 )
 """Settings of the shell, or of an .env that make has read, which would lead out of the test."""
 
+LONG = (
+    "test_training_faults",
+    "test_release_faults",
+    "test_backup",
+    "test_rollback",
+    "test_full",
+    "test_session",
+    "test_command_line",
+    "test_service_contract",
+    "test_interruptions",
+    "test_forecast_contract",
+    "test_service_faults",
+    "test_service_memory",
+    "test_feast_trouble",
+)
+"""Files that take minutes, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take minutes, so that no worker is left with one at the end."""
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_telemetry() -> None:
