@@ -25,6 +25,8 @@ COMMANDS = (
     "ui",
 )
 FAILED, INTERRUPTED = 1, 130
+MLFLOW_RETRIES = "2"
+"""How often MLflow is asked again while somebody waits; by itself it goes on for minutes."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m commands", add_help=False)
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments[:1]).command
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", MLFLOW_RETRIES)
     try:
         with lasting_interrupts():
             import_module(f"commands.{command}").main(arguments[1:])  # imports take seconds

@@ -31,10 +31,7 @@ class MlflowAccess(dg.ConfigurableResource):  # type: ignore[type-arg]
             prepare_database(self.tracking_uri)
             yield MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise RegistryError(
-                f"MLflow at {self.tracking_uri} can't do that: {error}; check that it runs, that "
-                "its files are there, and that the disk has room"
-            ) from error
+            raise RegistryError(f"MLflow at {self.tracking_uri} {_trouble(error)}") from error
 
     def _downloaded(self, uri: str, directory: Path) -> Path:
         """A file or directory of MLflow's, copied below ``directory``."""
@@ -43,6 +40,16 @@ class MlflowAccess(dg.ConfigurableResource):  # type: ignore[type-arg]
 
             mlflow.set_tracking_uri(self.tracking_uri)
             return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory)))
+
+
+def _trouble(error: Exception) -> str:
+    """What is wrong with MLflow, and what to do."""
+    if isinstance(error.__context__, OSError):  # such as every error of requests
+        return "does not answer; start the platform with make up, and see make status"
+    return (
+        f"can't do that: {error}; check that it runs, that its files are there, and that the disk "
+        "has room"
+    )
 
 
 def all_pages(search: Callable[..., Any]) -> list[Any]:

@@ -204,7 +204,7 @@ class TestMlflowAway:
         tick = away.tick()
         assert time.monotonic() - started < 30
         assert tick.runs == {}
-        assert str(tick.said).startswith(f"MLflow at {away.registry.tracking_uri} can't do that")
+        assert str(tick.said).startswith(f"MLflow at {away.registry.tracking_uri} does not answer")
 
     def test_what_happened_meanwhile_is_found_afterwards(
         self, away: Daemon, daemon: Daemon, shelf: Shelf

@@ -153,5 +153,5 @@ def test_mlflow_that_is_away_is_told_and_nothing_is_asked_for(
     away = ModelRegistry(tracking_uri=f"http://127.0.0.1:{port}")
     found = Platform(away, platform.instance).tick()
     assert isinstance(found, dg.SkipReason)
-    assert str(found.skip_message).startswith(f"MLflow at http://127.0.0.1:{port} can't do that")
+    assert str(found.skip_message).startswith(f"MLflow at http://127.0.0.1:{port} does not answer")
     assert str(found.skip_message).endswith("The next look finds what is missed now")

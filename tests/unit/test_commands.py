@@ -1,5 +1,6 @@
 """The door of all commands: what it says, and with which status it ends."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,9 +8,10 @@ import types
 
 import pytest
 
-from commands.__main__ import COMMANDS, main
+from commands.__main__ import COMMANDS, MLFLOW_RETRIES, main
 from commands.console import say
 from commands.steps import progress
+from serving.release.probe import free_ports
 from serving.runtime.errors import MLAssetsError
 
 
@@ -43,6 +45,17 @@ def test_command_ends_with_a_sentence_and_a_status(
     printed = "".join(capsys.readouterr())
     assert printed.startswith(says)
     assert bool(printed) == bool(says)
+
+
+def test_a_command_that_asks_an_mlflow_that_is_away_soon_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"http://127.0.0.1:{free_ports(1)[0]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    assert main(["models"]) == 1
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == MLFLOW_RETRIES
+    assert f"MLflow at {address} does not answer; start the platform" in capsys.readouterr().err
 
 
 def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

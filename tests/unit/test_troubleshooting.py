@@ -21,6 +21,7 @@ OURS = {
     "is not set, and without it anybody could change models in MLflow's UI": "docker/nginx/start",
     "its password has fewer than 12 characters": "docker/grafana/start",
     "is not a number": "ml_assets/core/dataset/cells.py",
+    "does not answer; start the platform with make up": "ml_assets/resources/mlflow_access.py",
     "can't do that": "ml_assets/resources/mlflow_access.py",
     "its files are there, and that the disk has room": "ml_assets/resources/mlflow_access.py",
     "start the platform with make up, and see docker compose ps": "commands/platform.py",
