@@ -71,9 +71,10 @@ mlflow-ui: setup ## Open MLflow's UI on the same state (port 5000)
 serve: ## Serve the promoted MODEL: on the platform behind nginx, else here (PORT, default 8000)
 ifdef ON_PLATFORM
 serve:
+	$(NEEDS_RUNNING)
 	@image=$$($(COMPOSE) run --rm --no-deps -T train python -m commands image $(MODEL)) && docker/configure SERVICE_IMAGE="$$image"
 	@env -u SERVICE_IMAGE docker/up serve
-	@echo "API http://localhost:$(or $(API_PORT),8080) and https://localhost:$(or $(API_TLS_PORT),8443)  MLflow http://localhost:$(or $(MLFLOW_UI_PORT),80)"
+	@echo "$(MODEL) answers at http://localhost:$(or $(API_PORT),8080), a page with an example to send, and https://localhost:$(or $(API_TLS_PORT),8443)  MLflow http://localhost:$(or $(MLFLOW_UI_PORT),80)"
 else
 serve: setup
 	@$(BIN)/python -m commands serve $(MODEL) $(if $(PORT),--port $(PORT))
@@ -84,6 +85,10 @@ endif
 COMPOSE := docker compose
 define NEEDS_PLATFORM
 @test -n "$(IMAGES)" || { echo "the platform is not set up here; start it with: make up" >&2; exit 2; }
+endef
+define NEEDS_RUNNING
+$(NEEDS_PLATFORM)
+@test -n "$$($(COMPOSE) ps --quiet mlflow)" || { echo "the platform is down; start it with: make up$(if $(filter serve,$@),; what make run made here is served with HERE=1)" >&2; exit 2; }
 endef
 PROJECT_VERSION := $(shell sed -nE 's/^version = "(.*)"$$/\1/p' pyproject.toml)
 export ML_ASSETS_VERSION ?= $(PROJECT_VERSION)
@@ -130,7 +135,7 @@ JOBS := train evaluate tune ingest
 train: ## Run JOB of MODEL (train, evaluate, tune, ingest) in a container of its own, and follow it
 	@$(if $(filter $(JOB),$(JOBS)),,echo "there is no job '$(JOB)'; the jobs are: $(JOBS)" >&2; exit 2)
 	@$(if $(CONFIG),test -f "$(CONFIG)" || { echo "there is no file $(CONFIG)" >&2; exit 2; })
-	$(NEEDS_PLATFORM)
+	$(NEEDS_RUNNING)
 	@$(COMPOSE) run --rm --no-deps $(if $(CONFIG),--volume "$(abspath $(CONFIG)):/app/run.yaml:ro") $(JOB) \
 	  python -m commands launch $(MODEL) --job $(JOB) $(if $(SOURCE),--source "$(SOURCE)") $(if $(CONFIG),--config run.yaml)
 
@@ -140,17 +145,17 @@ ASKED_BY := $(shell id -un)@$(shell hostname)
 
 .PHONY: release
 release: ## Release VERSION of MODEL again (default: that in production)
-	$(NEEDS_PLATFORM)
+	$(NEEDS_RUNNING)
 	@$(COMMAND) release $(MODEL) $(if $(filter command%,$(origin VERSION)),--version "$(VERSION)")
 
 .PHONY: deliver
 deliver: ## Deliver what is in production of MODEL to the customers who have not got it
-	$(NEEDS_PLATFORM)
+	$(NEEDS_RUNNING)
 	@$(COMMAND) deliver $(MODEL)
 
 .PHONY: rollback
 rollback: ## Take production and customers of MODEL back to version TO (REASON="...")
-	$(NEEDS_PLATFORM)
+	$(NEEDS_RUNNING)
 	@$(if $(TO),,echo "say where to: make rollback MODEL=$(MODEL) TO=v1" >&2; exit 2)
 	@$(COMMAND) rollback $(MODEL) --to "$(TO)" --who "$(ASKED_BY)" $(if $(REASON),--reason="$$REASON")
 
@@ -211,7 +216,7 @@ restore: $(if $(FROM),configured $(if $(FROM_SOURCE),images)) ## Verify the back
 
 .PHONY: registry-list
 registry-list: ## List MLflow's registered models, their versions and aliases
-	$(NEEDS_PLATFORM)
+	$(NEEDS_RUNNING)
 	@$(COMMAND) models
 
 .PHONY: down
@@ -224,10 +229,12 @@ down: ## Stop the platform and its runs; its data stays
 .PHONY: down-volumes
 down-volumes: ## Stop the platform and delete ALL its data; asks first (YES=1 does not)
 	$(NEEDS_PLATFORM)
-	@test -n "$(YES)" || { printf 'This deletes every run, model and release of %s. Type its name to go on: ' "$(or $(PLATFORM_NAME),ml-assets)"; \
+	@test -n "$(YES)" || { printf 'This deletes every run, model and release of %s. Type that name to go on: ' "$(or $(PLATFORM_NAME),ml-assets)"; \
 	  read -r answer && test "$$answer" = "$(or $(PLATFORM_NAME),ml-assets)" || { echo "nothing was deleted" >&2; exit 2; }; }
 	@$(MAKE) --no-print-directory down
 	@$(ALL) down --volumes --remove-orphans
+	@# The next platform may choose its database, and serves nothing yet.
+	@[ ! -f .env ] || { umask 077; sed '/^DATABASE=/d; /^SERVICE_IMAGE=/d' .env >.env.new && mv .env.new .env; }
 
 ##@ Images
 
@@ -285,6 +292,7 @@ check: setup ## Format, lint, types, import floors, YAML
 	@$(BIN)/lint-imports
 	@# dg keeps one file for each component type, so each is checked on its own
 	@for model in ml_assets/defs/*/; do $(BIN)/dg check yaml $$model || exit 1; done
+	@echo "all checks passed"
 
 .PHONY: format
 format: setup ## Format and mend what ruff can

@@ -15,4 +15,7 @@ def main(arguments: Sequence[str]) -> None:
     advice = f"make train MODEL={options.model} promotes one, and make rollback an earlier one"
     version = live_version(options.model, advice=advice)
     run_on(version, "deliver")
-    say(f"\nThe delivery of {version.label} has ended; make ledger shows who has it, and where.")
+    say(
+        f"\nThe delivery of {version.label} has ended; make ledger shows who of "
+        "customers.yaml has it, and where."
+    )

@@ -32,7 +32,11 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
     parser.add_argument("model", help="name of the model")
     model = parser.parse_args(arguments).model
-    version = live_version(model, advice=f"train one: make train MODEL={model}")
+    advice = (
+        f"train one: make train MODEL={model}; what make run made here is served with: "
+        f"make serve MODEL={model} HERE=1"
+    )
+    version = live_version(model, advice=advice)
     if "image_digest" not in version.tags:
         with contextlib.redirect_stdout(sys.stderr):
             _follow_release(version)
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str]) -> None:
         raise PlatformError(
             f"{version.label} has no image, though its release ended; {_again(version)}"
         )
+    with contextlib.redirect_stdout(sys.stderr):
+        say(title=f"serves {version.label}")
     say(reference(version.tags))
 
 

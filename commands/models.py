@@ -1,4 +1,4 @@
-"""Lists MLflow's registered models and what is in production of each: `make registry-list`."""
+"""Lists MLflow's registered models, their versions and aliases: `make registry-list`."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,10 +9,13 @@ from ml_assets.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints a line for each model."""
+    """Prints each model, and a line for each of its versions."""
     argparse.ArgumentParser(prog="make registry-list", description=__doc__).parse_args(arguments)
-    models = ModelRegistry(tracking_uri=Settings.from_environment().tracking_uri).models()
-    for name, live in sorted(models.items()):
-        say(title=name, text=f"  {'nothing' if live is None else f'v{live}'} in production")
-    if not models:
+    registry = ModelRegistry(tracking_uri=Settings.from_environment().tracking_uri)
+    names = sorted(registry.models())
+    for name in names:
+        say(title=name)
+        for version, aliases in registry.aliases(name).items():
+            say(f"  v{version}  {', '.join(aliases)}".rstrip())
+    if not names:
         say("no model is registered yet; train one: make train MODEL=iris")

@@ -137,8 +137,9 @@ class Platform:
             return str(answer["run"]["runId"])
         if answer["__typename"] == "PipelineNotFoundError":
             raise PlatformError(
-                f"there is no job {job}: no model has that name, or it does not load; those that "
-                f"Dagster knows are at {self.page('jobs')}"
+                f"there is no job {job}: no model has that name, or it is newer than the images "
+                f"(make up builds them), or it does not load; Dagster lists all at "
+                f"{self.page('jobs')}"
             )
         errors = [error["message"] for error in answer.get("errors", [])]
         raise PlatformError(f"{job} can't be launched: {'; '.join(errors) or answer['message']}")

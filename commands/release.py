@@ -14,7 +14,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--version", type=version_number, help="default: that in production")
     options = parser.parse_args(arguments)
     if options.version is None:
-        version = live_version(options.model, advice="say which: VERSION=3")
+        advice = f"say which: VERSION=3, or train one: make train MODEL={options.model}"
+        version = live_version(options.model, advice=advice)
     else:
         version = version_of(options.model, options.version)
     run_on(version, "release")

@@ -19,4 +19,7 @@ def main(arguments: Sequence[str]) -> None:
     version = version_of(options.model, options.to)
     asked = {"who": options.who, "reason": options.reason}
     run_on(version, "roll_back", config={"ops": {"rollback": {"config": asked}}})
-    say(f"\n{version.label} is in production again; make ledger shows who has it.")
+    say(
+        f"\n{version.label} is in production again; make ledger shows who has it. What this "
+        f"platform serves changes with: make serve MODEL={version.name}"
+    )

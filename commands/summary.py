@@ -1,5 +1,6 @@
 """The summary at the end of `make run`: metrics, what was promoted and why, what to type next."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -119,13 +120,15 @@ def print_next_steps(model: str, settings: Settings) -> None:
             "service of the model": f"{_short(settings.bento_home)}/",
         },
     )
+    # Once there is a platform here, commands without it are about that.
+    here = " HERE=1" if os.environ.get("IMAGES") else ""
     _print_list(
         "What to type next",
         {
             "make ui": "every asset, with plots and checks",
             "make mlflow-ui": "runs and model versions",
-            f"make serve MODEL={model}": f"answer requests on port {SERVICE_PORT}",
-            f"make tune MODEL={model}": "search better parameters",
+            f"make serve MODEL={model}{here}": f"answer requests on port {SERVICE_PORT}",
+            f"make tune MODEL={model}{here}": "search better parameters",
             f"make run MODEL={model} SOURCE=readings.csv": "the same on your own readings",
         },
     )

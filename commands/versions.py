@@ -48,9 +48,12 @@ def live_version(model: str, *, advice: str) -> RegisteredVersion:
     Raises:
         RegistryError: There is none.
     """
-    if (live := _registry().by_alias(model, "production")) is not None:
+    registry = _registry()
+    if (live := registry.by_alias(model, "production")) is not None:
         return live
-    raise RegistryError(f"no version of {model!r} is in production; {advice}")
+    known = registry.models()
+    others = f" (MLflow has {', '.join(known)})" if known and model not in known else ""
+    raise RegistryError(f"no version of {model!r} is in production{others}; {advice}")
 
 
 def run_on(

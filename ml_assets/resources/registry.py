@@ -71,8 +71,16 @@ class ModelRegistry(VersionFiles):
         Raises:
             RegistryError: There is none.
         """
+        from mlflow.exceptions import MlflowException
+
         with self._opened() as client:
-            return _registered(client.get_model_version(name, str(number)))
+            try:
+                return _registered(client.get_model_version(name, str(number)))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        there = ", ".join(f"v{one}" for one in sorted(self.aliases(name)))
+        raise RegistryError(f"{name!r} has no version {number}; it has {there or 'none'}")
 
     def require(self, name: str, alias: Alias) -> RegisteredVersion:
         """The version that ``alias`` points at.
@@ -83,7 +91,8 @@ class ModelRegistry(VersionFiles):
         version = self.by_alias(name, alias)
         if version is None:
             raise RegistryError(
-                f"{name!r} has no version with the alias {alias!r}; run {name}_train first"
+                f"{name!r} has no version with the alias {alias!r}; train it first: make train "
+                f"MODEL={name}, or the job {name}_train"
             )
         return version
 
@@ -109,6 +118,17 @@ class ModelRegistry(VersionFiles):
             models = all_pages(client.search_registered_models)
             live = {model.name: model.aliases.get("production") for model in models}
         return {name: int(live[name]) if live[name] else None for name in sorted(live)}
+
+    def aliases(self, name: str) -> dict[int, list[str]]:
+        """Every version of a model, and the aliases that point at it."""
+        with self._opened() as client:
+            versions = all_pages(partial(client.search_model_versions, f"name = '{name}'"))
+            models = client.search_registered_models(f"name = '{name}'")
+        pointed = models[0].aliases if models else {}
+        return {
+            number: sorted(alias for alias, at in pointed.items() if int(at) == number)
+            for number in sorted(int(one.version) for one in versions)
+        }
 
     def promotions(self, name: str) -> list[AliasChange]:
         """All promotions of a model, oldest first."""

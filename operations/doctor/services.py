@@ -10,6 +10,12 @@ from operations.doctor.findings import Finding, ok, problem, warning
 from operations.errors import CommandError
 
 LINE_LENGTH = 200
+STARTED_BY = {
+    "serve": "make serve",
+    "monitoring": "make monitoring",
+    "feast": "docker compose --profile feast up --detach --wait",
+}
+"""The command that starts the services of a profile."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +26,17 @@ class Services:
         containers: Those of services.
         expected: The services of the chosen profiles that are to run for good.
         last_lines: The last line of the log of each container that is not well.
+        starts: The command that starts each service which `make up` leaves out.
     """
 
     containers: Sequence[Container]
     expected: frozenset[str]
     last_lines: Mapping[str, str] = field(default_factory=dict)
+    starts: Mapping[str, str] = field(default_factory=dict)
+
+    def start_of(self, *names: str) -> str:
+        """The commands that start services."""
+        return "; ".join(sorted({self.starts.get(name, "make up") for name in names}))
 
 
 def gather(model: ComposeModel, containers: Sequence[Container]) -> Services:
@@ -32,7 +44,13 @@ def gather(model: ComposeModel, containers: Sequence[Container]) -> Services:
     ours = [one for one in containers if one.project == model.name and one.service]
     expected = frozenset(one.name for one in model.services if one.restarts and one.replicas)
     lines = {one.name: last_line(one.name) for one in ours if _is_ill(one)}
-    return Services(ours, expected, lines)
+    starts = {
+        one.name: command
+        for profile, command in STARTED_BY.items()
+        for one in model.services
+        if profile in one.profiles
+    }
+    return Services(ours, expected, lines, starts)
 
 
 def last_line(container: str) -> str:
@@ -64,7 +82,7 @@ def _is_ill(one: Container) -> bool:
 
 def _judge_one(one: Container, services: Services) -> Finding | None:
     judged = _TROUBLE.get(one.state) or _TROUBLE.get(one.health)
-    return judged(one, _says(one, services)) if judged else None
+    return judged(one, _says(one, services), services.start_of(one.service)) if judged else None
 
 
 def _says(one: Container, services: Services) -> str:
@@ -72,24 +90,24 @@ def _says(one: Container, services: Services) -> str:
     return f"; its last line: {line}" if line else ""
 
 
-def _exited(one: Container, says: str) -> Finding:
+def _exited(one: Container, says: str, start: str) -> Finding:
     code = {137: "killed, as for lack of memory", 143: "stopped"}.get(
         one.exit_code, f"status {one.exit_code}"
     )
     return problem(
         f"{one.service} has ended ({code}){says}",
-        f"docker compose logs {one.service}; make up starts it again",
+        f"docker compose logs {one.service}; {start} starts it again",
     )
 
 
-def _restarting(one: Container, says: str) -> Finding:
+def _restarting(one: Container, says: str, _start: str) -> Finding:
     return problem(
         f"{one.service} ends again and again ({one.restarts} restarts){says}",
         f"docker compose logs {one.service}",
     )
 
 
-def _unhealthy(one: Container, says: str) -> Finding:
+def _unhealthy(one: Container, says: str, _start: str) -> Finding:
     checked = f": {one.tells.splitlines()[-1][:LINE_LENGTH]}" if one.tells else ""
     return problem(
         f"{one.service} runs and is not healthy{checked}{says}",
@@ -97,19 +115,19 @@ def _unhealthy(one: Container, says: str) -> Finding:
     )
 
 
-def _starting(one: Container, says: str) -> Finding:
+def _starting(one: Container, says: str, _start: str) -> Finding:
     return warning(f"{one.service} is starting{says}", "wait a minute, then make doctor again")
 
 
-def _paused(one: Container, says: str) -> Finding:
+def _paused(one: Container, says: str, _start: str) -> Finding:
     return problem(f"{one.service} is paused{says}", f"docker compose unpause {one.service}")
 
 
-def _created(one: Container, says: str) -> Finding:
-    return problem(f"{one.service} was made and never started{says}", "make up")
+def _created(one: Container, says: str, start: str) -> Finding:
+    return problem(f"{one.service} was made and never started{says}", start)
 
 
-_TROUBLE: Mapping[str, Callable[[Container, str], Finding]] = {
+_TROUBLE: Mapping[str, Callable[[Container, str, str], Finding]] = {
     "exited": _exited,
     "dead": _exited,
     "restarting": _restarting,
@@ -125,4 +143,4 @@ def _absent(services: Services) -> list[Finding]:
     absent = sorted(services.expected - there)
     if not absent:
         return []
-    return [warning(f"not started: {', '.join(absent)}", "make up")]
+    return [warning(f"not started: {', '.join(absent)}", services.start_of(*absent))]

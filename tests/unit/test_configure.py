@@ -168,6 +168,34 @@ def test_another_database_than_the_platforms_is_refused(project: Path) -> None:
     assert "keeps its rows in sqlite (DATABASE in .env)" in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "serve", "release", "registry-list"])
+def test_a_command_about_a_platform_that_is_down_says_so(project: Path, command: str) -> None:
+    _configure(project)
+    ended = _ended(project, "make", command)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("the platform is down; start it with: make up")
+    assert (project.parent / "asked").read_text() == "compose ps --quiet mlflow\n"
+
+
+def test_a_platform_that_does_not_come_up_says_who_finds_the_reason(project: Path) -> None:
+    (project / ".env").write_text("DATABASE=sqlite\n")
+    _script(project.parent / "bin" / "docker", "#!/bin/sh\nexit 18\n")
+    ended = _ended(project, "docker/up", "dev")
+    assert ended.returncode == 1
+    assert "make doctor looks for what is in its way" in ended.stderr
+
+
+def test_a_platform_without_data_may_choose_its_database_anew(project: Path) -> None:
+    _configure(project, argument="DATABASE=sqlite")
+    _configure(project, argument="SERVICE_IMAGE=iris@sha256:1")
+    before = _settings(project)
+    _script(project.parent / "bin" / "docker", "#!/bin/sh\n")
+    _run(project, "make", "down-volumes", YES="1")
+    kept = {name: before[name] for name in before if name not in {"DATABASE", "SERVICE_IMAGE"}}
+    assert _settings(project) == kept
+    assert (project / ".env").stat().st_mode & 0o077 == 0
+
+
 def test_a_served_image_that_is_not_here_is_pulled_from_the_registry_which_is_started_first(
     project: Path,
 ) -> None:

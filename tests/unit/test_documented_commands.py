@@ -23,6 +23,7 @@ NOTES = """#!/bin/sh
 echo "$*" >>{log}
 case "$*" in
   *"volume inspect"*) exit 1 ;;
+  *"ps --quiet mlflow"*) echo {digits} ;;
   *"{{{{.Size}}}}"*) echo 100000000 ;;
   *"commands image"*) echo localhost:5050/iris@sha256:{digits} ;;
 esac

@@ -82,4 +82,5 @@ def test_a_model_without_a_version_in_production_is_told(
 
 def test_registered_models_are_listed(shelf: Shelf, capsys: Output) -> None:
     assert main(["models"]) == 0
-    assert capsys.readouterr().out == "oven  v2 in production\n"
+    versions = "  v1  previous\n  v2  production\n  v3\n"
+    assert capsys.readouterr().out == f"oven\n{versions}"

@@ -127,7 +127,7 @@ def test_a_version_that_does_not_exist_is_told(
     webserver: Webserver, shelf: Shelf, capsys: Output
 ) -> None:
     assert main(["rollback", "oven", "--to", "9"]) == 1
-    assert "Model Version (name=oven, version=9) not found" in capsys.readouterr().err
+    assert "'oven' has no version 9; it has v1, v2, v3" in capsys.readouterr().err
     assert webserver.launched == []
 
 

@@ -45,6 +45,13 @@ def test_one_that_is_not_well_is_told_with_the_last_line_of_its_log(
     assert one.mend
 
 
+def test_a_service_of_a_profile_is_started_by_the_command_of_that_profile() -> None:
+    never = replace(WELL, service="nginx", state="created")
+    expected, starts = frozenset({"nginx", "prometheus"}), {"prometheus": "make monitoring"}
+    created, absent = judge(Services([never], expected, starts={**starts, "nginx": "make serve"}))
+    assert (created.mend, absent.mend) == ("make serve", "make monitoring")
+
+
 def test_a_service_without_a_container_is_told_once_others_run() -> None:
     (one,) = judge(Services([WELL], frozenset({"mlflow", "daemon"})))
     assert (one.level, one.text) == (Level.WARNING, "not started: daemon")
