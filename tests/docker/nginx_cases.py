@@ -101,6 +101,10 @@ class NginxCase:
         """Its access log."""
         return [json.loads(line) for line in self._logs().stdout.splitlines()]
 
+    def log_of_errors(self) -> str:
+        """What it says besides."""
+        return self._logs().stderr
+
     def restart(self) -> None:
         """Ends nginx and starts it again, on the same ports."""
         engine("restart", "--time", "5", self.container)

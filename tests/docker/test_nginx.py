@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import http.client
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -120,7 +121,8 @@ def test_a_start_without_anything_behind_it_answers_502_and_when_to_ask_again() 
         answer = alone.ask("/predict", method="POST", body="{}")
         assert answer.status == 502
         assert answer.header("retry-after") == "5"
-        assert_error(alone, "/health", 502)
+        assert_error(alone, "/health?secret=1", 502)
+        assert "secret" not in alone.log_of_errors()
         assert alone.ask("/health", port=UI).json() == {"status": "alive"}
         with alone.upstream("api"):
             await_status(alone, "/predict")
@@ -154,6 +156,8 @@ def test_mlflows_page_may_run_scripts_of_its_own_only(nginx: NginxCase) -> None:
     policy = str(answer.header("content-security-policy"))
     assert "script-src 'self';" in policy
     assert answer.header("x-frame-options") == "SAMEORIGIN"
+    artifact = nginx.ask("/get-artifact?path=x.mjs&run_uuid=1", port=UI, **LOGIN)
+    assert "script-src 'none';" in str(artifact.header("content-security-policy"))
 
 
 def test_an_artifact_may_be_larger_than_a_request_for_predictions(nginx: NginxCase) -> None:
@@ -171,6 +175,36 @@ def test_the_log_is_json_without_queries_and_keys(nginx: NginxCase) -> None:
     shown = engine("logs", nginx.container)
     assert key["Authorization"].split()[1] not in shown
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("get /predict?secret=1 HTTP/1.1", 400),
+        ("CONNECT elsewhere:80?secret=1 HTTP/1.1", 400),
+        ("GET /../secret HTTP/1.1", 400),
+        ("GET /secret HTTP/3.0", 505),
+        (f"GET /{'secret' * 4000} HTTP/1.1", 414),
+    ],
+)
+def test_a_first_line_that_cannot_be_read_is_told_and_not_logged(
+    nginx: NginxCase, line: str, status: int
+) -> None:
+    with nginx.open() as wire:
+        wire.sendall(f"{line}\r\nHost: localhost\r\n\r\n".encode())
+        response = http.client.HTTPResponse(wire)
+        response.begin()
+        content = json.loads(response.read())
+    assert response.status == status
+    assert set(content) == {"error", "request_id"}
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert "secret" not in nginx.log_of_errors()
+
+
+def test_a_long_address_is_cut_in_the_log(nginx: NginxCase) -> None:
+    nginx.ask(f"/{'x' * 9000}", X_Request_ID="long")
+    (line,) = [line for line in nginx.log() if line["request_id"] == "long"]
+    assert line["path"] == f"/{'x' * 199}"
 
 
 def test_prometheus_can_ask_for_its_figures(nginx: NginxCase) -> None:

@@ -1,5 +1,6 @@
 """What nginx lets through: requests in a time, sizes, connections, and how long it waits."""
 
+import base64
 import socket
 import time
 from collections import Counter
@@ -8,7 +9,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests.docker.nginx_cases import NginxCase, answer_on, await_status, new_key, running_nginx
+from tests.docker.nginx_cases import UI, NginxCase, answer_on, await_status, new_key, running_nginx
 from tests.docker.platform import until
 
 pytestmark = pytest.mark.docker
@@ -85,6 +86,18 @@ def test_a_key_too_long_to_be_one_counts_for_its_address(strict: NginxCase) -> N
 def test_changing_keys_do_not_evade_the_limit_of_the_address(strict: NginxCase) -> None:
     came = Counter(strict.ask("/", **new_key()).status for _ in range(60))
     assert came[429] > 0
+
+
+def test_passwords_of_mlflow_can_be_guessed_slowly_only(nginx: NginxCase) -> None:
+    """The load is bounded: a thousand requests, one after the other."""
+    wrong = {"Authorization": f"Basic {base64.b64encode(b'mlflow:guessed').decode()}"}
+    came = Counter[int]()
+    with closing(nginx.connection(UI)) as connection:
+        for _ in range(1000):
+            connection.request("GET", "/version", headers=wrong)
+            came[answer_on(connection).status] += 1
+    assert set(came) == {401, 429}
+    assert came[401] < 900
 
 
 def test_whoever_watches_is_not_refused(strict: NginxCase) -> None:
