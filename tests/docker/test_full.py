@@ -30,6 +30,16 @@ PUBLISHED = {
 }  # fmt: skip
 """How many ports of each are this machine's too, in a checkout."""
 
+CONNECT = """
+import errno, socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), timeout=5).close()
+except TimeoutError:
+    print("TimeoutError")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
 
 @dataclass(frozen=True)
 class State:
@@ -120,6 +130,14 @@ def test_no_service_but_those_that_must_runs_as_root(full: PlatformCase) -> None
         root |= {service for process in processes if process.split()[1] == "0"}
     # The registry's image keeps its files as root; it has no capabilities.
     assert root == {"registry"}
+
+
+def test_the_service_does_not_reach_the_host(full: PlatformCase) -> None:
+    """Where the host has an address in a network, a port that nobody listens on is refused."""
+    network = f"{full.settings['PLATFORM_NETWORK']}-serving"
+    host = engine("network", "inspect", "--format={{(index .IPAM.Config 0).Gateway}}", network)
+    said = engine("exec", full.container("api"), "python", "-c", CONNECT, host)
+    assert said in {"EHOSTUNREACH", "ENETUNREACH", "TimeoutError"}
 
 
 @pytest.mark.parametrize("service", KEEPS_RUNNING)
