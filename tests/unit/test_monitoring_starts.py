@@ -114,5 +114,20 @@ def test_an_address_that_is_none_is_refused(tools: Path, url: str) -> None:
     assert ended.stderr.startswith("ALERT_WEBHOOK_URL ")
 
 
+@pytest.mark.parametrize(
+    ("service", "variable", "port"),
+    [("prometheus", "PROMETHEUS_URL", 9090), ("alertmanager", "ALERTMANAGER_URL", 9093)],
+)
+def test_alerts_name_an_address_that_people_can_open(
+    tools: Path, service: str, variable: str, port: int
+) -> None:
+    script, own = f"{service}/start", {"CONFIGURATION": str(ALERTS)}
+    without = run(script, tools, **own).stdout.split()
+    assert f"--web.external-url=http://localhost:{port}" in without
+    url = f"https://watch.example.org/{service}"
+    told = run(script, tools, **own, **{variable: url}).stdout.split()
+    assert {f"--web.external-url={url}", "--web.route-prefix=/"} <= set(told)
+
+
 def test_the_files_hold_no_address() -> None:
     assert "webhook_configs" not in ALERTS.read_text()
