@@ -24,7 +24,7 @@ def tools(tmp_path: Path) -> Path:
     for name, script in {
         "run.sh": PRINT,
         "alertmanager": '#!/bin/sh\necho "$@"\n',
-        "prometheus": '#!/bin/sh\necho "$@"\n',
+        "prometheus": '#!/bin/sh\necho "$@" "PLATFORM_NAME=$PLATFORM_NAME"\n',
     }.items():
         path = tmp_path / "tools" / name
         path.write_text(script)
@@ -127,6 +127,18 @@ def test_alerts_name_an_address_that_people_can_open(
     url = f"https://watch.example.org/{service}"
     told = run(script, tools, **own, **{variable: url}).stdout.split()
     assert {f"--web.external-url={url}", "--web.route-prefix=/"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"), [({}, "ml-assets"), ({"PLATFORM_NAME": "oven"}, "oven")]
+)
+def test_alerts_say_which_platform_they_are_of(
+    tools: Path, environment: dict[str, str], name: str
+) -> None:
+    told = run("prometheus/start", tools, **environment).stdout.split()
+    assert {"--enable-feature=expand-external-labels", f"PLATFORM_NAME={name}"} <= set(told)
+    watched = yaml.safe_load((ROOT / "docker" / "prometheus" / "prometheus.yml").read_text())
+    assert watched["global"]["external_labels"] == {"platform": "${PLATFORM_NAME}"}
 
 
 def test_the_files_hold_no_address() -> None:
