@@ -24,7 +24,7 @@ def tools(tmp_path: Path) -> Path:
     for name, script in {
         "run.sh": PRINT,
         "alertmanager": '#!/bin/sh\necho "$@"\n',
-        "prometheus": '#!/bin/sh\necho "$@"\n',
+        "prometheus": '#!/bin/sh\necho "$@" "PLATFORM_NAME=$PLATFORM_NAME"\n',
     }.items():
         path = tmp_path / "tools" / name
         path.write_text(script)
@@ -112,6 +112,33 @@ def test_an_address_that_is_none_is_refused(tools: Path, url: str) -> None:
     ended = run("alertmanager/start", tools, ALERT_WEBHOOK_URL=url, CONFIGURATION=str(ALERTS))
     assert ended.returncode == 2
     assert ended.stderr.startswith("ALERT_WEBHOOK_URL ")
+
+
+@pytest.mark.parametrize(
+    ("service", "variable", "port"),
+    [("prometheus", "PROMETHEUS_URL", 9090), ("alertmanager", "ALERTMANAGER_URL", 9093)],
+)
+def test_alerts_name_an_address_that_people_can_open(
+    tools: Path, service: str, variable: str, port: int
+) -> None:
+    script, own = f"{service}/start", {"CONFIGURATION": str(ALERTS)}
+    without = run(script, tools, **own).stdout.split()
+    assert f"--web.external-url=http://localhost:{port}" in without
+    url = f"https://watch.example.org/{service}"
+    told = run(script, tools, **own, **{variable: url}).stdout.split()
+    assert {f"--web.external-url={url}", "--web.route-prefix=/"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"), [({}, "ml-assets"), ({"PLATFORM_NAME": "oven"}, "oven")]
+)
+def test_alerts_say_which_platform_they_are_of(
+    tools: Path, environment: dict[str, str], name: str
+) -> None:
+    told = run("prometheus/start", tools, **environment).stdout.split()
+    assert {"--enable-feature=expand-external-labels", f"PLATFORM_NAME={name}"} <= set(told)
+    watched = yaml.safe_load((ROOT / "docker" / "prometheus" / "prometheus.yml").read_text())
+    assert watched["global"]["external_labels"] == {"platform": "${PLATFORM_NAME}"}
 
 
 def test_the_files_hold_no_address() -> None:
