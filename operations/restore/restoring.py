@@ -13,6 +13,7 @@ from operations.command import docker
 from operations.compose_model import ComposeModel, read_model
 from operations.containers import all_containers
 from operations.errors import CommandError
+from operations.half_restored import MARKER, SENTENCE
 from operations.helper import VOLUME, WRITER, Helper, existing_volumes
 from operations.images import helper_image
 from operations.project import Project
@@ -20,8 +21,6 @@ from operations.restore.verifying import check_fits, verify
 from operations.streams import file_to_input
 from operations.terminal import note
 
-MARKER = ".restore-unfinished"
-"""A file in a volume whose restore has not ended."""
 DATABASE_VOLUME = "postgres"
 EMPTY = "make down-volumes removes them, after it has asked"
 
@@ -61,10 +60,7 @@ class Target:
         found = self.helper.measure(existing_volumes(self.volumes))
         full = {key: one.names for key, one in found.items() if one.names}
         if any(MARKER in names for names in full.values()):
-            raise BackupError(
-                f"an earlier restore into {name} was killed, and its volumes are half full; "
-                f"{EMPTY}; then start again"
-            )
+            raise BackupError(SENTENCE)
         if full:
             raise BackupError(f"the volumes {', '.join(sorted(full))} of {name} hold data; {EMPTY}")
 
