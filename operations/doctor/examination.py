@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from operations.backup.contents import POSTGRES
 from operations.command import docker
 from operations.compose_model import ComposeModel, read_model
 from operations.containers import Container, all_containers
@@ -23,6 +24,7 @@ from operations.doctor.findings import Finding, problem
 from operations.doctor.report import Report
 from operations.doctor.tools import Tools
 from operations.errors import OperationsError
+from operations.helper import existing_volumes
 from operations.images import helper_image, present_images
 from operations.project import Project
 
@@ -96,7 +98,17 @@ class Examination:
 
     def variables(self) -> list[Finding]:
         """What stands in .env."""
-        return variables.judge(variables.gather(self.project))
+        return variables.judge(variables.gather(self.project, has_postgres=self._has_postgres()))
+
+    def _has_postgres(self) -> bool:
+        """Whether the platform has a volume of PostgreSQL."""
+        if not self.versions_of_tools.has_engine:
+            return False
+        try:
+            name = f"{self.project.name}-{POSTGRES}"
+            return bool(existing_volumes({POSTGRES: name}))
+        except OperationsError:
+            return False
 
     def passwords(self) -> list[Finding]:
         """Passwords, and who can read them."""

@@ -21,6 +21,8 @@ ENGINE = """#!/bin/sh
 case "$*" in
 compose*) cat {home}/config ;;
 ps*) echo id ;;
+volume*) echo ours-postgres ;;
+version*) echo '{{"Version": "26.1.5"}}' ;;
 inspect*) cat {home}/containers ;;
 esac
 """
@@ -85,3 +87,11 @@ def test_what_has_a_container_is_to_run(examine: Examine) -> None:
 
 def test_profiles_that_are_asked_for_are_to_run_and_nothing_comes_next(examine: Examine) -> None:
     assert names(examine("", "feast")) == ({"mlflow", "feast"}, {"mlflow"})
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("ours", True), ("others", False)])
+def test_the_platforms_own_postgres_is_one_that_settings_must_name(
+    examine: Examine, name: str, is_told: bool
+) -> None:
+    told = [one.text for one in examine(f"PLATFORM_NAME={name}\n").variables()]
+    assert any("this platform has a PostgreSQL" in text for text in told) is is_told
