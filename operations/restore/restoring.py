@@ -1,6 +1,7 @@
 """Puts a backup into an empty platform."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from operations.streams import file_to_input
 from operations.terminal import note
 
 DATABASE_VOLUME = "postgres"
+IN_USE_SECONDS, BETWEEN_TRIES_SECONDS = 15, 0.5
+"""A container that was ended a moment ago still has its volumes."""
 EMPTY = "make down-volumes removes them, after it has asked"
 
 
@@ -66,13 +69,15 @@ class Target:
 
     @contextmanager
     def emptied_on_failure(self) -> Iterator[None]:
-        """Leaves the platform as empty as it was if the block does not end well."""
+        """Leaves the platform as empty as it was if the block does not end well, and tells so."""
         try:
             yield
         except BaseException:
             note("taking back what was restored so far")
-            for name in existing_volumes(self.volumes).values():
-                _remove_volume(name)
+            there = existing_volumes(self.volumes).values()
+            kept = [name for name in there if not _removes(name)]
+            if not kept:
+                note("the platform is as empty as it was")
             raise
 
     def make_volumes(self, keys: Sequence[str]) -> None:
@@ -175,8 +180,16 @@ def _restore_databases(target: Target, manifest: Manifest, source: Path) -> None
             postgres.restore(file.of, source / file.path)
 
 
-def _remove_volume(name: str) -> None:
-    try:
-        docker("volume", "rm", "--force", name)
-    except CommandError as error:
-        note(f"{error}; make down-volumes removes it")
+def _removes(volume: str) -> bool:
+    """Whether a volume can be removed, if need be once the engine has ended what still uses it."""
+    until = time.monotonic() + IN_USE_SECONDS
+    while True:
+        try:
+            docker("volume", "rm", "--force", volume)
+        except CommandError as error:
+            if "in use" not in str(error) or time.monotonic() > until:
+                note(f"{error}; make down-volumes removes it")
+                return False
+            time.sleep(BETWEEN_TRIES_SECONDS)
+        else:
+            return True
