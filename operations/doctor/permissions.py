@@ -29,6 +29,7 @@ SOCKET = "/var/run/docker.sock"
 PROBED = "/probe"
 USER = "1000:0"
 """Who the platform's services and runs are; docker/Dockerfile."""
+GIVE_BACK = "chown -R 1000:0 /mnt && chmod -R u+rwX,g+rwX /mnt"
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,8 @@ def _denial(name: str, below: str, permissions: Permissions) -> Finding:
         volume = permissions.volumes[name]
         return problem(
             f"uid 1000 with group 0 can't write {below or 'anything'} in the volume {volume}",
-            f"docker run --rm --user 0 --entrypoint chown --volume {volume}:/mnt "
-            f"{permissions.image} -R 1000:0 /mnt",
+            f"docker run --rm --user 0 --entrypoint sh --volume {volume}:/mnt "
+            f"{permissions.image} -c '{GIVE_BACK}'",
         )
     path = f"{permissions.paths[name]}{below}"
     verb = "write" if name in WRITTEN else "read"

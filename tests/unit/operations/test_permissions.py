@@ -41,7 +41,11 @@ def test_rights_as_they_must_be_are_well() -> None:
             "can't read /keys/k",
             "chmod -R g+rX /keys/k",
         ),
-        (replace(WELL, denied={"state": "/x"}), "in the volume p-state", "chown"),
+        (
+            replace(WELL, denied={"state": "/x"}),
+            "in the volume p-state",
+            "-c 'chown -R 1000:0 /mnt && chmod -R u+rwX,g+rwX /mnt'",
+        ),
         (replace(WELL, open=["/keys/k"]), "everybody on this machine can read", "chmod o-rwx"),
     ],
 )
