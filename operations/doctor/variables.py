@@ -33,6 +33,8 @@ class Variables:
         fault: Why .env or a compose file can't be read; empty if it can.
         database: The value of DATABASE if it is none that we know.
         has_unused_postgres: Whether the platform has a PostgreSQL, and nothing would use it.
+        refusal: Why Compose refuses the files; empty if it does not.
+        refused: Names in .env whose values the refusal tells.
     """
 
     demanded: Mapping[str, str]
@@ -43,14 +45,17 @@ class Variables:
     fault: str = ""
     database: str = ""
     has_unused_postgres: bool = False
+    refusal: str = ""
+    refused: tuple[str, ...] = ()
 
 
-def gather(project: Project, *, has_postgres: bool = False) -> Variables:
+def gather(project: Project, *, has_postgres: bool = False, refusal: str = "") -> Variables:
     """Reads .env, .env.example and the compose files.
 
     Args:
         project: The project.
         has_postgres: Whether the platform has a volume of PostgreSQL.
+        refusal: What Compose says if it refuses the files.
     """
     try:
         database = project.setting("DATABASE")
@@ -69,9 +74,25 @@ def gather(project: Project, *, has_postgres: bool = False) -> Variables:
                 if one.value is not None and ("$" in one.written or one.as_make != one.value)
             ),
             has_unused_postgres=is_ours and not database,
+            refusal=refusal,
+            refused=_told_by(refusal, project),
         )
     except SettingsError as error:
         return Variables({}, frozenset(), (), frozenset(), fault=str(error))
+
+
+def _told_by(refusal: str, project: Project) -> tuple[str, ...]:
+    """Names in .env, of those that the compose files read, whose values a message tells."""
+    read = project.named
+    return tuple(
+        one.name
+        for one in project.entries
+        if one.value and one.name in read and _is_word_of(one.value, refusal)
+    )
+
+
+def _is_word_of(value: str, text: str) -> bool:
+    return bool(re.search(rf"(?<![\w./-]){re.escape(value)}(?![\w/-]|\.\w)", text))
 
 
 def judge(variables: Variables) -> list[Finding]:
@@ -82,6 +103,7 @@ def judge(variables: Variables) -> list[Finding]:
     if variables.fault:
         return [problem(variables.fault, "mend that line; .env.example shows how it is written")]
     found = [
+        *([_refused(variables)] if variables.refusal else []),
         *([problem(UNUSED, in_env("DATABASE", POSTGRES))] if variables.has_unused_postgres else []),
         *_missing(variables),
         *(_twice(name) for name in sorted(set(variables.set)) if variables.set.count(name) > 1),
@@ -89,6 +111,11 @@ def judge(variables: Variables) -> list[Finding]:
         *(guess for name in variables.set if (guess := _mistyped(name, variables))),
     ]
     return found or [ok("every variable that is needed is set")]
+
+
+def _refused(variables: Variables) -> Finding:
+    names = " or ".join(dict.fromkeys(variables.refused)) or "the setting that this is about"
+    return problem(variables.refusal, f"correct {names} in .env")
 
 
 def _missing(variables: Variables) -> list[Finding]:

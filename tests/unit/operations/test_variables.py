@@ -72,3 +72,21 @@ def test_a_postgres_that_no_setting_names_is_a_problem(tmp_path: Path) -> None:
 def test_a_postgres_that_is_left_on_purpose_is_none(tmp_path: Path, chosen: str) -> None:
     found = judge(gather(make_project(tmp_path, f"{GOOD}{chosen}\n"), has_postgres=True))
     assert "PostgreSQL" not in " ".join(one.text for one in found)
+
+
+REFUSAL = "docker compose config has failed: Invalid hostPort: 99999"
+
+
+@pytest.mark.parametrize(
+    ("env", "mend"),
+    [
+        ("MLFLOW_PORT=99999\n", "correct MLFLOW_PORT in .env"),
+        ("BIND_ADDRESS=9999\n", "correct the setting that this is about in .env"),
+        ("MY_OWN=99999\n", "correct the setting that this is about in .env"),
+    ],
+)
+def test_what_compose_refuses_is_told_with_the_setting_whose_value_it_names(
+    tmp_path: Path, env: str, mend: str
+) -> None:
+    (one,) = judge(gather(make_project(tmp_path, GOOD + env), refusal=REFUSAL))
+    assert (one.level, one.text, one.mend) == (Level.PROBLEM, REFUSAL, mend)
