@@ -30,6 +30,7 @@ class Container:
         restarts: How often the engine has started it anew.
         published: Addresses and ports of this host that it listens on.
         tells: What its health check has said last.
+        error: Why the engine could not start it; empty if it could.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Container:
     restarts: int
     published: tuple[tuple[str, int], ...]
     tells: str = ""
+    error: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -89,6 +91,7 @@ def parse_container(told: Mapping[str, Any]) -> Container:
         restarts=told.get("RestartCount", 0),
         published=tuple(_published(told["NetworkSettings"].get("Ports") or {})),
         tells=str(log[-1]["Output"]).strip() if log else "",
+        error=state.get("Error") or "",
     )
 
 

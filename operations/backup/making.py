@@ -15,7 +15,8 @@ from operations.backup.postgres import Postgres, running_postgres
 from operations.command import run
 from operations.compose_model import ComposeModel, read_model
 from operations.errors import CommandError
-from operations.helper import READER, VOLUME, Helper, existing_volumes
+from operations.half_restored import MARKER, SENTENCE
+from operations.helper import READER, VOLUME, Content, Helper, existing_volumes
 from operations.images import helper_image
 from operations.project import Project
 from operations.streams import Progress, output_to_file
@@ -30,18 +31,19 @@ class Source:
         project: The project.
         volumes: Names of its volumes, by their keys.
         helper: Who reads them.
+        held: Bytes that are in them.
         postgres: Its PostgreSQL; none if rows are elsewhere.
     """
 
     project: Project
     volumes: Mapping[str, str]
     helper: Helper
+    held: int
     postgres: Postgres | None
 
     def size(self) -> int:
         """Bytes that a backup takes at most."""
-        held = sum(one.bytes for one in self.helper.measure(self.volumes).values())
-        return held + (self.postgres.size() if self.postgres else 0)
+        return self.held + (self.postgres.size() if self.postgres else 0)
 
     def store(self, part: Part, place: Path) -> StoredFile:
         """Makes a file of a backup."""
@@ -89,9 +91,11 @@ def back_up(project: Project, to: Path) -> Path:
     volumes = volumes_of(project, model)
     now = datetime.now(UTC)
     name = new_name(model.name, now)
+    helper = Helper(helper_image(project), model.name)
+    held = bytes_of(helper.measure(volumes))
     with ExitStack() as stack:
         postgres = stack.enter_context(_postgres(project, model))
-        source = Source(project, volumes, Helper(helper_image(project), model.name), postgres)
+        source = Source(project, volumes, helper, held, postgres)
         require_space(to, source.size())
         place = stack.enter_context(unfinished(to, name))
         note(f"backing {model.name} up to {to / name}")
@@ -118,6 +122,17 @@ def volumes_of(project: Project, model: ComposeModel) -> dict[str, str]:
     if elsewhere := project.setting("MLFLOW_ARTIFACTS"):
         note(f"warning: artifacts are in {elsewhere} (MLFLOW_ARTIFACTS), and not in this backup")
     return found
+
+
+def bytes_of(contents: Mapping[str, Content]) -> int:
+    """How much is in the volumes to back up.
+
+    Raises:
+        BackupError: They are half of a platform, as a restore was killed.
+    """
+    if any(MARKER in one.names for one in contents.values()):
+        raise BackupError(SENTENCE)
+    return sum(one.bytes for one in contents.values())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from operations.backup.contents import POSTGRES
 from operations.command import docker
 from operations.compose_model import ComposeModel, read_model
 from operations.containers import Container, all_containers
@@ -19,13 +20,15 @@ from operations.doctor import (
     variables,
     versions,
 )
-from operations.doctor.findings import Finding, problem
+from operations.doctor.findings import Finding, problem, warning
 from operations.doctor.report import Report
 from operations.doctor.tools import Tools
 from operations.errors import OperationsError
+from operations.helper import existing_volumes
 from operations.images import helper_image, present_images
 from operations.project import Project
 
+AGAIN = "mend what stands above, then again"
 NEXT = ("dev", "serve")
 """Profiles that most people start one day."""
 
@@ -47,6 +50,15 @@ class Examination:
     def everything(self) -> ComposeModel:
         """The platform with all profiles."""
         return read_model(self.project, ["*"])
+
+    @cached_property
+    def refusal(self) -> str:
+        """Why Compose does not tell of the platform; empty if it does."""
+        try:
+            _ = self.everything
+        except OperationsError as error:
+            return str(error)
+        return ""
 
     @cached_property
     def model(self) -> ComposeModel:
@@ -96,7 +108,19 @@ class Examination:
 
     def variables(self) -> list[Finding]:
         """What stands in .env."""
-        return variables.judge(variables.gather(self.project))
+        refusal = self.refusal if self.versions_of_tools.compose else ""
+        found = variables.gather(self.project, has_postgres=self._has_postgres(), refusal=refusal)
+        return variables.judge(found)
+
+    def _has_postgres(self) -> bool:
+        """Whether the platform has a volume of PostgreSQL."""
+        if not self.versions_of_tools.has_engine:
+            return False
+        try:
+            name = f"{self.project.name}-{POSTGRES}"
+            return bool(existing_volumes({POSTGRES: name}))
+        except OperationsError:
+            return False
 
     def passwords(self) -> list[Finding]:
         """Passwords, and who can read them."""
@@ -112,7 +136,8 @@ class Examination:
         """Disks, memory, clocks."""
         engine = resources.Engine.parse(docker("info", "--format", "{{json .}}"))
         now = datetime.now(UTC)
-        is_up = any(one.project == self.model.name and one.is_running for one in self.containers)
+        name = self.project.name if self.refusal else self.everything.name
+        is_up = any(one.project == name and one.is_running for one in self.containers)
         return resources.judge(resources.gather(self.project, engine, now=now, is_up=is_up))
 
     def versions(self) -> list[Finding]:
@@ -147,14 +172,17 @@ def examine(project: Project, profiles: Sequence[str] = ()) -> Report:
     }
     if not seen.versions_of_tools.has_engine:
         return report
+    report["resources"] = _made(seen.resources)
     later = (
         ("versions", seen.versions),
         ("ports", seen.ports),
-        ("resources", seen.resources),
         ("services", seen.services),
         ("network", seen.network),
         ("permissions", seen.permissions),
     )
+    if seen.refusal:
+        names = ", ".join(name for name, _ in later)
+        return {**report, "others": [warning(f"not looked at yet: {names}", AGAIN)]}
     return {**report, **{name: _made(check) for name, check in later}}
 
 
@@ -162,4 +190,4 @@ def _made(check: Callable[[], list[Finding]]) -> list[Finding]:
     try:
         return check()
     except OperationsError as error:
-        return [problem(f"this can't be looked at: {error}", "mend what stands above, then again")]
+        return [problem(f"this can't be looked at: {error}", AGAIN)]

@@ -3,13 +3,14 @@
 import json
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.command import docker
 from operations.compose_model import ComposeModel
 from operations.doctor.findings import Finding, in_env, ok, problem, warning
 from operations.errors import CommandError
+from operations.half_restored import MARKER, MEND, TEXT
 from operations.helper import Helper, HostPath, existing_volumes
 from operations.project import Project
 
@@ -28,6 +29,7 @@ SOCKET = "/var/run/docker.sock"
 PROBED = "/probe"
 USER = "1000:0"
 """Who the platform's services and runs are; docker/Dockerfile."""
+GIVE_BACK = "chown -R 1000:0 /mnt && chmod -R u+rwX,g+rwX /mnt"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Permissions:
         paths: Directories and files of the settings, by variable.
         image: The image that it was tried with.
         fault: Why it could not be tried what runs may do.
+        is_half_restored: Whether a restore into the volumes has not ended.
     """
 
     socket: str
@@ -56,6 +59,24 @@ class Permissions:
     volumes: Mapping[str, str]
     paths: Mapping[str, str]
     image: str = ""
+    fault: str = ""
+    is_half_restored: bool = False
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a helper, which is what runs are, has found.
+
+    Attributes:
+        volumes: Names of the volumes that runs write, by their keys.
+        denied: The first path that runs can't read or write, by volume or variable.
+        is_half_restored: Whether a restore into the volumes has not ended.
+        fault: Why nothing could be tried.
+    """
+
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    denied: Mapping[str, str] = field(default_factory=dict)
+    is_half_restored: bool = False
     fault: str = ""
 
 
@@ -72,35 +93,32 @@ def gather(project: Project, model: ComposeModel, *, image: str) -> Permissions:
     socket = project.setting("DOCKER_SOCKET", SOCKET)
     group = project.setting("DOCKER_GID")
     there = {name: path for name, path in paths.items() if name not in absent}
-    volumes, denied, fault = _tried(model, there, image=image, group=group or "0")
+    tried = _tried(model, there, image=image, group=group or "0")
     return Permissions(
         socket=socket,
         socket_group=group_of_socket(Path(socket)),
         group=group,
         absent=absent,
-        denied=denied,
+        denied=tried.denied,
         open=[path for name in SECRET if name in there for path in open_files(Path(there[name]))],
-        volumes=volumes,
+        volumes=tried.volumes,
         paths=paths,
         image=image,
-        fault=fault,
+        fault=tried.fault,
+        is_half_restored=tried.is_half_restored,
     )
 
 
-def _tried(
-    model: ComposeModel, paths: Mapping[str, str], *, image: str, group: str
-) -> tuple[Mapping[str, str], Mapping[str, str], str]:
-    """The volumes that runs write, what runs are denied, and why it could not be tried."""
+def _tried(model: ComposeModel, paths: Mapping[str, str], *, image: str, group: str) -> Tried:
     volumes: Mapping[str, str] = {}
     try:
         written = {key: name for key, name in model.volumes.items() if key in WRITTEN_VOLUMES}
         volumes = existing_volumes(written)
         if not image:
-            return volumes, {}, "no image of the platform is here yet"
-        helper = Helper(image, model.name, user=USER, groups=[group])
-        return volumes, _denied(paths, volumes, helper), ""
+            return Tried(volumes, fault="no image of the platform is here yet")
+        return _asked(paths, volumes, Helper(image, model.name, user=USER, groups=[group]))
     except CommandError as error:
-        return volumes, {}, str(error)
+        return Tried(volumes, fault=str(error))
 
 
 def group_of_socket(path: Path) -> int | None:
@@ -133,14 +151,15 @@ def _is_open(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IROTH) and path.stat().st_size > 3
 
 
-def _denied(paths: Mapping[str, str], volumes: Mapping[str, str], helper: Helper) -> dict[str, str]:
-    """The first path that runs are denied, by volume or variable, as people know it."""
+def _asked(paths: Mapping[str, str], volumes: Mapping[str, str], helper: Helper) -> Tried:
+    """What a helper can read and write, and whether it sees a restore that has not ended."""
     read = [name for name in paths if name in READ]
     write = [*volumes, *(name for name in paths if name in WRITTEN)]
     asked = {
         kind: [f"{PROBED}/{name}" for name in names]
         for kind, names in (("read", read), ("write", write))
     }
+    asked["there"] = [f"{PROBED}/{key}/{MARKER}" for key in volumes]
     with helper.command(
         "probe",
         json.dumps(asked),
@@ -152,15 +171,23 @@ def _denied(paths: Mapping[str, str], volumes: Mapping[str, str], helper: Helper
     ) as command:
         told = json.loads(docker(*command[1:]))
     answers = dict(zip([*read, *write], [*told["read"], *told["write"]], strict=True))
-    return {name: why.removeprefix(f"{PROBED}/{name}") for name, why in answers.items() if why}
+    denied = {name: why.removeprefix(f"{PROBED}/{name}") for name, why in answers.items() if why}
+    return Tried(volumes, denied, is_half_restored=any(told["there"]))
 
 
 def judge(permissions: Permissions) -> list[Finding]:
-    """Tells what runs may not do, and what others may and should not."""
+    """Tells what runs may not do, and what others may and should not.
+
+    Rights in volumes that a restore has half filled are not yet those that they will have.
+    """
+    denied = permissions.denied
+    if permissions.is_half_restored:
+        denied = {name: one for name, one in denied.items() if name not in permissions.volumes}
     found = [
+        *([problem(TEXT, MEND)] if permissions.is_half_restored else []),
         *_socket(permissions),
         *(_absent(name, path) for name, path in permissions.absent.items()),
-        *(_denial(name, below, permissions) for name, below in permissions.denied.items()),
+        *(_denial(name, below, permissions) for name, below in denied.items()),
         *(_secret(path) for path in permissions.open),
     ]
     if permissions.fault:
@@ -188,8 +215,8 @@ def _denial(name: str, below: str, permissions: Permissions) -> Finding:
         volume = permissions.volumes[name]
         return problem(
             f"uid 1000 with group 0 can't write {below or 'anything'} in the volume {volume}",
-            f"docker run --rm --user 0 --entrypoint chown --volume {volume}:/mnt "
-            f"{permissions.image} -R 1000:0 /mnt",
+            f"docker run --rm --user 0 --entrypoint sh --volume {volume}:/mnt "
+            f"{permissions.image} -c '{GIVE_BACK}'",
         )
     path = f"{permissions.paths[name]}{below}"
     verb = "write" if name in WRITTEN else "read"

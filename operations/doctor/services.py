@@ -86,6 +86,9 @@ def _judge_one(one: Container, services: Services) -> Finding | None:
 
 
 def _says(one: Container, services: Services) -> str:
+    """What the engine says of one that it could not start, or else the last line of its log."""
+    if one.error and not one.is_running:
+        return f"; the engine says: {' '.join(one.error.split())}"
     line = services.last_lines.get(one.name, "")
     return f"; its last line: {line}" if line else ""
 

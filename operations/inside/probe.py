@@ -1,7 +1,8 @@
 """Tries in a container what its services do: reach others, read and write directories.
 
 Reads JSON from its argument: `reach` lists [host, port], `read` and `write` list paths. Prints, for
-each, why it does not work; null if it does.
+each, why it does not work; null if it does. `there` lists paths too, of which it prints whether
+they are there.
 """
 
 import json
@@ -23,6 +24,7 @@ def main(argument: str) -> str:
             "reach": [reach(host, port) for host, port in asked.get("reach", [])],
             "read": [first_denied(path, os.R_OK) for path in asked.get("read", [])],
             "write": [first_denied(path, os.W_OK) for path in asked.get("write", [])],
+            "there": [os.path.lexists(path) for path in asked.get("there", [])],
         }
     )
 

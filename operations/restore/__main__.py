@@ -27,4 +27,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main, sys.argv[1:], interrupted="stopped; the platform is as empty as it was"))
+    sys.exit(ended(main, sys.argv[1:], interrupted="stopped"))

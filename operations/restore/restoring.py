@@ -1,6 +1,7 @@
 """Puts a backup into an empty platform."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from operations.command import docker
 from operations.compose_model import ComposeModel, read_model
 from operations.containers import all_containers
 from operations.errors import CommandError
+from operations.half_restored import MARKER, SENTENCE
 from operations.helper import VOLUME, WRITER, Helper, existing_volumes
 from operations.images import helper_image
 from operations.project import Project
@@ -20,9 +22,9 @@ from operations.restore.verifying import check_fits, verify
 from operations.streams import file_to_input
 from operations.terminal import note
 
-MARKER = ".restore-unfinished"
-"""A file in a volume whose restore has not ended."""
 DATABASE_VOLUME = "postgres"
+IN_USE_SECONDS, BETWEEN_TRIES_SECONDS = 15, 0.5
+"""A container that was ended a moment ago still has its volumes."""
 EMPTY = "make down-volumes removes them, after it has asked"
 
 
@@ -61,22 +63,21 @@ class Target:
         found = self.helper.measure(existing_volumes(self.volumes))
         full = {key: one.names for key, one in found.items() if one.names}
         if any(MARKER in names for names in full.values()):
-            raise BackupError(
-                f"an earlier restore into {name} was killed, and its volumes are half full; "
-                f"{EMPTY}; then start again"
-            )
+            raise BackupError(SENTENCE)
         if full:
             raise BackupError(f"the volumes {', '.join(sorted(full))} of {name} hold data; {EMPTY}")
 
     @contextmanager
     def emptied_on_failure(self) -> Iterator[None]:
-        """Leaves the platform as empty as it was if the block does not end well."""
+        """Leaves the platform as empty as it was if the block does not end well, and tells so."""
         try:
             yield
         except BaseException:
             note("taking back what was restored so far")
-            for name in existing_volumes(self.volumes).values():
-                _remove_volume(name)
+            there = existing_volumes(self.volumes).values()
+            kept = [name for name in there if not _removes(name)]
+            if not kept:
+                note("the platform is as empty as it was")
             raise
 
     def make_volumes(self, keys: Sequence[str]) -> None:
@@ -179,8 +180,16 @@ def _restore_databases(target: Target, manifest: Manifest, source: Path) -> None
             postgres.restore(file.of, source / file.path)
 
 
-def _remove_volume(name: str) -> None:
-    try:
-        docker("volume", "rm", "--force", name)
-    except CommandError as error:
-        note(f"{error}; make down-volumes removes it")
+def _removes(volume: str) -> bool:
+    """Whether a volume can be removed, if need be once the engine has ended what still uses it."""
+    until = time.monotonic() + IN_USE_SECONDS
+    while True:
+        try:
+            docker("volume", "rm", "--force", volume)
+        except CommandError as error:
+            if "in use" not in str(error) or time.monotonic() > until:
+                note(f"{error}; make down-volumes removes it")
+                return False
+            time.sleep(BETWEEN_TRIES_SECONDS)
+        else:
+            return True

@@ -15,6 +15,13 @@ DENIED = (
     "unix:///var/run/docker.sock"
 )
 GONE = "Error response from daemon: No such container"
+ANSWERS = """#!/bin/sh
+case "$1" in
+version) echo '{"Version": "28.0.0"}' ;;
+compose) echo '{"name": "ours"}' ;;
+*) exit 1 ;;
+esac
+"""
 CONTAINER = (
     '[{"Name": "/%s", "Config": {"Image": "i"}, "NetworkSettings": {},'
     ' "State": {"Status": "running", "ExitCode": 0}}]'
@@ -57,7 +64,7 @@ def test_without_the_engine_only_what_needs_none_is_looked_at(
 
 
 def test_with_one_everything_is(says: Path, tmp_path: Path) -> None:
-    says.write_text('#!/bin/sh\n[ "$1" = version ] && echo \'{"Version": "28.0.0"}\'\n')
+    says.write_text(ANSWERS)
     assert {"ports", "services", "network"} <= examine(make_project(tmp_path / "p")).keys()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from operations.containers import PROJECT_LABEL, SERVICE_LABEL
 from operations.doctor.examination import Examination
+from operations.doctor.examination import examine as examined
 from tests.unit.operations.cases import make_project
 
 PROFILES = {
@@ -19,11 +20,18 @@ PROFILES = {
 }
 ENGINE = """#!/bin/sh
 case "$*" in
+"compose version"*) echo 2.26.1 ;;
+info*) echo '{{"SystemTime": "2026-01-01T00:00:00Z", "DockerRootDir": "/", "MemTotal": 1}}' ;;
 compose*) cat {home}/config ;;
 ps*) echo id ;;
+volume*) echo ours-postgres ;;
+version*) echo '{{"Version": "26.1.5"}}' ;;
 inspect*) cat {home}/containers ;;
 esac
 """
+
+
+REFUSED = "echo Invalid hostPort: 99999 >&2; exit 1"
 
 
 def container(service: str) -> dict[str, object]:
@@ -85,3 +93,26 @@ def test_what_has_a_container_is_to_run(examine: Examine) -> None:
 
 def test_profiles_that_are_asked_for_are_to_run_and_nothing_comes_next(examine: Examine) -> None:
     assert names(examine("", "feast")) == ({"mlflow", "feast"}, {"mlflow"})
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("ours", True), ("others", False)])
+def test_the_platforms_own_postgres_is_one_that_settings_must_name(
+    examine: Examine, name: str, is_told: bool
+) -> None:
+    told = [one.text for one in examine(f"PLATFORM_NAME={name}\n").variables()]
+    assert any("this platform has a PostgreSQL" in text for text in told) is is_told
+
+
+def test_settings_that_compose_refuses_are_told_once(examine: Examine, tmp_path: Path) -> None:
+    examination = examine("DATA_DIR=/data\nIMAGES=i\nMLFLOW_PORT=99999\n")
+    program = tmp_path / "bin" / "docker"
+    program.write_text(program.read_text().replace(f"cat {tmp_path}/config", REFUSED))
+    report = examined(examination.project)
+    texts = [one.text for found in report.values() for one in found]
+    assert len([text for text in texts if "Invalid hostPort" in text]) == 1
+    assert report["variables"][0].mend == "correct MLFLOW_PORT in .env"
+    assert [one.text for one in report["others"]] == [
+        "not looked at yet: versions, ports, services, network, permissions"
+    ]
+    assert report["resources"]
+    assert not [text for text in texts if "can't be looked at" in text]

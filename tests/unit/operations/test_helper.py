@@ -12,6 +12,7 @@ from operations.compose_model import ComposeModel
 from operations.containers import Container
 from operations.doctor import network, permissions
 from operations.errors import CommandError
+from operations.half_restored import MARKER
 from operations.helper import Helper, HostPath
 from tests.unit.operations.cases import make_project
 
@@ -21,8 +22,10 @@ with pathlib.Path({log!r}).open("a") as file:
     print(json.dumps(sys.argv[1:]), file=file)
 if sys.argv[1] in ("run", "exec"):
     asked = json.loads(sys.argv[-1])
-    kinds = ("reach", "read", "write")
-    print(json.dumps({{kind: [None] * len(asked.get(kind, [])) for kind in kinds}}))
+    answers = {{"reach": None, "read": None, "write": None, "there": True}}
+    print(json.dumps({{kind: [one] * len(asked.get(kind, [])) for kind, one in answers.items()}}))
+elif sys.argv[1] == "volume":
+    print("ours-state")
 """
 RUN = {"--rm", "--pull=never", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"}
 Calls = Callable[[str], list[list[str]]]
@@ -65,6 +68,16 @@ def test_one_that_does_not_end_is_removed(calls: Calls, error: BaseException) ->
     ):
         raise error
     assert calls("rm") == [["rm", "--force", "--volumes", name_of(command)]]
+
+
+def test_a_restore_that_has_not_ended_is_looked_for_in_each_volume(
+    calls: Calls, tmp_path: Path
+) -> None:
+    model = ComposeModel("ours", (), {"state": "ours-state", "logs": "ours-logs"}, {})
+    found = permissions.gather(make_project(tmp_path / "p"), model, image="i")
+    (command,) = calls("run")
+    assert json.loads(command[-1])["there"] == [f"/probe/state/{MARKER}"]
+    assert found.is_half_restored
 
 
 def test_rights_are_looked_at_by_a_helper_who_is_as_runs_are(calls: Calls, tmp_path: Path) -> None:

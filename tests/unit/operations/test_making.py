@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from operations.backup.contents import Part, parts
-from operations.backup.making import volumes_of
+from operations.backup.making import bytes_of, volumes_of
 from operations.backup.manifest import BackupError
 from operations.compose_model import ComposeModel
+from operations.half_restored import MARKER
+from operations.helper import Content
 from operations.inside.pack import Packing
 from tests.unit.operations.cases import make_project
 
@@ -38,3 +40,10 @@ def test_rows_in_another_server_are_none_of_ours(tmp_path: Path) -> None:
 def test_a_server_that_nothing_uses_is_in_nobodys_way(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", f"DATABASE=sqlite\n{ELSEWHERE}")
     assert volumes_of(project, MODEL) == {"mlflow": "ours-mlflow"}
+
+
+def test_what_a_killed_restore_has_left_is_not_backed_up() -> None:
+    whole = {"mlflow": Content(3, ["mlflow.db"]), "state": Content(4, [])}
+    assert bytes_of(whole) == 7
+    with pytest.raises(BackupError, match="was killed half way; make down-volumes, then make"):
+        bytes_of({**whole, "logs": Content(0, [MARKER])})

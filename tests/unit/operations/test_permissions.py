@@ -41,7 +41,11 @@ def test_rights_as_they_must_be_are_well() -> None:
             "can't read /keys/k",
             "chmod -R g+rX /keys/k",
         ),
-        (replace(WELL, denied={"state": "/x"}), "in the volume p-state", "chown"),
+        (
+            replace(WELL, denied={"state": "/x"}),
+            "in the volume p-state",
+            "-c 'chown -R 1000:0 /mnt && chmod -R u+rwX,g+rwX /mnt'",
+        ),
         (replace(WELL, open=["/keys/k"]), "everybody on this machine can read", "chmod o-rwx"),
     ],
 )
@@ -109,3 +113,17 @@ def test_the_probe_tells_which_ports_answer() -> None:
     assert told == [None, "its name is not known"]
     (closed,) = json.loads(main(json.dumps({"reach": [["127.0.0.1", port]]})))["reach"]
     assert closed == "Connection refused"
+
+
+def test_a_restore_that_was_killed_is_told_and_rights_within_it_are_not() -> None:
+    denied = {"state": "/x", "DATA_DIR": "/a.csv"}
+    killed, data = judge(replace(WELL, denied=denied, is_half_restored=True))
+    assert killed.text == "a restore into this platform was killed half way"
+    assert killed.mend == "make down-volumes, then make restore FROM=... again"
+    assert "/data/a.csv" in data.text
+
+
+def test_the_probe_tells_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    asked = {"there": [str(tmp_path / name) for name in ("a", "b")]}
+    assert json.loads(main(json.dumps(asked)))["there"] == [True, False]

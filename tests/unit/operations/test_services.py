@@ -45,6 +45,28 @@ def test_one_that_is_not_well_is_told_with_the_last_line_of_its_log(
     assert one.mend
 
 
+@pytest.mark.parametrize("state", ["exited", "created"])
+def test_what_the_engine_says_of_one_that_it_could_not_start_comes_before_its_log(
+    state: str,
+) -> None:
+    told = {
+        "Name": "/p-mlflow-1",
+        "Config": {"Image": "i", "Labels": {containers.SERVICE_LABEL: "mlflow"}},
+        "NetworkSettings": {},
+        "State": {"Status": state, "ExitCode": 128, "Error": "driver failed:\nport is allocated"},
+    }
+    ended = parse_container(told)
+    (one,) = judge(Services([ended], frozenset(), {"p-mlflow-1": "listening"}))
+    assert one.text.endswith("; the engine says: driver failed: port is allocated")
+    assert "listening" not in one.text
+
+
+def test_what_the_engine_said_before_a_service_ran_is_not_told() -> None:
+    ill = replace(WELL, health="unhealthy", error="port is allocated")
+    (one,) = judge(Services([ill], frozenset(), {"p-mlflow-1": "no route"}))
+    assert one.text.endswith("its last line: no route")
+
+
 def test_a_service_of_a_profile_is_started_by_the_command_of_that_profile() -> None:
     never = replace(WELL, service="nginx", state="created")
     expected, starts = frozenset({"nginx", "prometheus"}), {"prometheus": "make monitoring"}

@@ -53,3 +53,40 @@ def test_a_file_that_compose_refuses_is_a_problem(tmp_path: Path) -> None:
     (one,) = found(tmp_path, "a line of prose\n")
     assert one.level is Level.PROBLEM
     assert ".env, line 1" in one.text
+
+
+def test_a_database_that_nobody_knows_is_a_problem_and_the_only_one(tmp_path: Path) -> None:
+    (one,) = found(tmp_path, "DATABASE=mysql\n")
+    assert one.level is Level.PROBLEM
+    assert one.text == "DATABASE is 'mysql'; it is sqlite or postgres"
+
+
+def test_a_postgres_that_no_setting_names_is_a_problem(tmp_path: Path) -> None:
+    (one,) = judge(gather(make_project(tmp_path, GOOD), has_postgres=True))
+    assert one.level is Level.PROBLEM
+    assert "is not set, and this platform has a PostgreSQL" in one.text
+    assert one.mend == "in .env: DATABASE=postgres"
+
+
+@pytest.mark.parametrize("chosen", ["DATABASE=sqlite", "POSTGRES_HOST=db.example.org"])
+def test_a_postgres_that_is_left_on_purpose_is_none(tmp_path: Path, chosen: str) -> None:
+    found = judge(gather(make_project(tmp_path, f"{GOOD}{chosen}\n"), has_postgres=True))
+    assert "PostgreSQL" not in " ".join(one.text for one in found)
+
+
+REFUSAL = "docker compose config has failed: Invalid hostPort: 99999"
+
+
+@pytest.mark.parametrize(
+    ("env", "mend"),
+    [
+        ("MLFLOW_PORT=99999\n", "correct MLFLOW_PORT in .env"),
+        ("BIND_ADDRESS=9999\n", "correct the setting that this is about in .env"),
+        ("MY_OWN=99999\n", "correct the setting that this is about in .env"),
+    ],
+)
+def test_what_compose_refuses_is_told_with_the_setting_whose_value_it_names(
+    tmp_path: Path, env: str, mend: str
+) -> None:
+    (one,) = judge(gather(make_project(tmp_path, GOOD + env), refusal=REFUSAL))
+    assert (one.level, one.text, one.mend) == (Level.PROBLEM, REFUSAL, mend)
