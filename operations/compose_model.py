@@ -7,6 +7,13 @@ from typing import Any, Self
 
 from operations.project import Project
 
+STARTED_BY = {
+    "serve": "make serve",
+    "monitoring": "make monitoring",
+    "feast": "docker compose --profile feast up --detach --wait",
+}
+"""The command that starts the services of a profile."""
+
 
 @dataclass(frozen=True)
 class PublishedPort:
@@ -73,6 +80,16 @@ class ComposeModel:
         """All published ports."""
         return [port for service in self.services for port in service.ports]
 
+    @property
+    def starts(self) -> dict[str, str]:
+        """The command that starts each service which `make up` leaves out."""
+        return {
+            one.name: command
+            for profile, command in STARTED_BY.items()
+            for one in self.services
+            if profile in one.profiles
+        }
+
     def of(self, profiles: Collection[str], services: Collection[str] = ()) -> Self:
         """The same with fewer services.
 
@@ -82,6 +99,11 @@ class ComposeModel:
         """
         kept = (one for one in self.services if one.is_started_by(profiles) or one.name in services)
         return replace(self, services=tuple(kept))
+
+
+def start_of(starts: Mapping[str, str], services: Collection[str]) -> str:
+    """The commands that start services, or start them anew."""
+    return "; ".join(sorted({starts.get(name, "make up") for name in services}))
 
 
 def read_model(project: Project, profiles: Sequence[str] = ()) -> ComposeModel:

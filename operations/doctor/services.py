@@ -4,18 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.command import run
-from operations.compose_model import ComposeModel
+from operations.compose_model import ComposeModel, start_of
 from operations.containers import Container
 from operations.doctor.findings import Finding, ok, problem, warning
 from operations.errors import CommandError
 
 LINE_LENGTH = 200
-STARTED_BY = {
-    "serve": "make serve",
-    "monitoring": "make monitoring",
-    "feast": "docker compose --profile feast up --detach --wait",
-}
-"""The command that starts the services of a profile."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Services:
 
     def start_of(self, *names: str) -> str:
         """The commands that start services."""
-        return "; ".join(sorted({self.starts.get(name, "make up") for name in names}))
+        return start_of(self.starts, names)
 
 
 def gather(model: ComposeModel, containers: Sequence[Container]) -> Services:
@@ -44,13 +38,7 @@ def gather(model: ComposeModel, containers: Sequence[Container]) -> Services:
     ours = [one for one in containers if one.project == model.name and one.service]
     expected = frozenset(one.name for one in model.services if one.restarts and one.replicas)
     lines = {one.name: last_line(one.name) for one in ours if _is_ill(one)}
-    starts = {
-        one.name: command
-        for profile, command in STARTED_BY.items()
-        for one in model.services
-        if profile in one.profiles
-    }
-    return Services(ours, expected, lines, starts)
+    return Services(ours, expected, lines, model.starts)
 
 
 def last_line(container: str) -> str:

@@ -1,9 +1,9 @@
 """Are the images here, and of the version that they should be?"""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from operations.compose_model import ComposeModel
+from operations.compose_model import ComposeModel, start_of
 from operations.containers import Container
 from operations.doctor.findings import Finding, in_env, ok, warning
 from operations.images import missing_images
@@ -20,6 +20,7 @@ class Versions:
         missing: Images of the chosen profiles that are not here.
         outdated: Services that run another image than they would be started with.
         is_built: Whether images are built here, and not pulled.
+        starts: The command that starts each service which `make up` leaves out.
     """
 
     project: str
@@ -27,6 +28,7 @@ class Versions:
     missing: Sequence[str]
     outdated: Sequence[str]
     is_built: bool
+    starts: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(
@@ -44,6 +46,7 @@ def gather(
         missing=missing_images(model, present),
         outdated=sorted({one.service for one in ours if one.image != wanted[one.service]}),
         is_built=any(one.is_built for one in model.services),
+        starts=model.starts,
     )
 
 
@@ -62,5 +65,6 @@ def judge(versions: Versions) -> list[Finding]:
         found.append(warning(f"not here yet: {', '.join(versions.missing)}", mend))
     if versions.outdated:
         names = ", ".join(versions.outdated)
-        found.append(warning(f"running with another image than .env says: {names}", "make up"))
+        mend = start_of(versions.starts, versions.outdated)
+        found.append(warning(f"running with another image than .env says: {names}", mend))
     return found or [ok(f"the images of version {versions.chosen or versions.project} are here")]

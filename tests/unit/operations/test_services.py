@@ -148,8 +148,10 @@ def test_images_of_the_version_are_well() -> None:
 
 
 def test_other_versions_and_missing_images_are_told_with_what_fetches_them() -> None:
-    seen = versions.Versions("0.2.0", "0.1.0", ("i:1",), ("daemon",), is_built=False)
+    starts = {"api": "make serve"}
+    outdated = ("api", "daemon")
+    seen = versions.Versions("0.2.0", "0.1.0", ("i:1",), outdated, is_built=False, starts=starts)
     older, missing, running = versions.judge(seen)
     assert older.mend == "in .env: ML_ASSETS_VERSION=0.2.0"
     assert (missing.text, missing.mend) == ("not here yet: i:1", "docker compose pull")
-    assert (running.text[-6:], running.mend) == ("daemon", "make up")
+    assert (running.text[-11:], running.mend) == ("api, daemon", "make serve; make up")
