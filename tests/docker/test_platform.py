@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ml_assets.resources.version_files import RegisteredVersion
+from serving.release.partitions import partition_key
 from tests.docker.engine import engine
 from tests.docker.platform import PlatformCase, until
 from tests.docker.ports import answering_elsewhere, answers, published_ports
@@ -56,6 +58,13 @@ def trained(platform: PlatformCase) -> str:
     return platform.train()
 
 
+@pytest.fixture(scope="module")
+def version(platform: PlatformCase, trained: str) -> RegisteredVersion:
+    """What that run has promoted."""
+    assert platform.wait_for_end(trained).status == "SUCCESS"
+    return platform.registry.require("iris", "production")
+
+
 def test_a_run_has_no_socket_no_credentials_and_no_rights(
     platform: PlatformCase, trained: str
 ) -> None:
@@ -80,24 +89,29 @@ def test_the_run_is_executed_in_the_training_image(platform: PlatformCase, train
     assert image.startswith("ml-assets-train:")
 
 
-def test_the_model_is_trained_and_promoted(platform: PlatformCase, trained: str) -> None:
-    assert platform.wait_for_end(trained).status == "SUCCESS"
-    assert platform.registry.require("iris", "production").version == 1
+def test_the_model_is_trained_and_promoted(
+    platform: PlatformCase, version: RegisteredVersion
+) -> None:
+    assert version.version == max(platform.registry.aliases("iris"))
 
 
-def test_the_promoted_model_is_released_by_itself(platform: PlatformCase, trained: str) -> None:
-    platform.released("iris:v1")
-    tags = platform.registry.version("iris", 1).tags
-    reference = f"{platform.images}/iris:v1"
+def test_the_promoted_model_is_released_by_itself(
+    platform: PlatformCase, version: RegisteredVersion
+) -> None:
+    platform.released(partition_key("iris", version.version))
+    tags = platform.registry.version("iris", version.version).tags
+    reference = f"{platform.images}/iris:v{version.version}"
     assert tags["image"] == reference
     engine("pull", reference)
     digests = json.loads(engine("inspect", "--format", "{{json .RepoDigests}}", reference))
     assert any(digest.endswith(tags["image_digest"]) for digest in digests)
 
 
-def test_the_image_answers_without_any_network(platform: PlatformCase, trained: str) -> None:
-    image = platform.registry.version("iris", 1).tags["image"]
-    example = platform.registry.example(platform.registry.version("iris", 1))
+def test_the_image_answers_without_any_network(
+    platform: PlatformCase, version: RegisteredVersion
+) -> None:
+    image = platform.registry.version("iris", version.version).tags["image"]
+    example = platform.registry.example(version)
     options = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--user=1000")
     service = engine("run", "--detach", "--rm", *options, image)
     try:
@@ -109,7 +123,7 @@ def test_the_image_answers_without_any_network(platform: PlatformCase, trained: 
         answer = ask(service, example.model_dump_json())
     finally:
         engine("stop", "--time", "3", service)
-    assert answer["model"] == {"name": "iris", "version": "1"}
+    assert answer["model"] == {"name": "iris", "version": str(version.version)}
     assert answer["predictions"] == ["setosa"] * len(answer["predictions"])
 
 
