@@ -26,6 +26,7 @@ def engine(*arguments: str, text: str | None = None) -> str:
 
 def remove_names(reference: str) -> None:
     """Takes names away from images; who else has the same image keeps it under theirs."""
-    listed = "--format={{.Repository}}:{{.Tag}}"
-    if names := engine("image", "ls", listed, f"--filter=reference={reference}"):
+    tag_or_digest = '{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}'
+    listed = ("--digests", f"--format={{{{.Repository}}}}{tag_or_digest}")
+    if names := engine("image", "ls", *listed, f"--filter=reference={reference}"):
         engine("image", "rm", *names.split())
