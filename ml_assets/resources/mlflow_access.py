@@ -44,7 +44,9 @@ class MlflowAccess(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 def _trouble(error: Exception) -> str:
     """What is wrong with MLflow, and what to do."""
-    if isinstance(error.__context__, OSError):  # such as every error of requests
+    from requests import RequestException
+
+    if isinstance(error.__context__, RequestException):
         return "does not answer; start the platform with make up, and see make status"
     return (
         f"can't do that: {error}; check that it runs, that its files are there, and that the disk "

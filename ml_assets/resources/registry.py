@@ -79,7 +79,7 @@ class ModelRegistry(VersionFiles):
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
-        there = ", ".join(f"v{one}" for one in sorted(self.aliases(name)))
+        there = ", ".join(f"v{one}" for one in self.aliases(name))
         raise RegistryError(f"{name!r} has no version {number}; it has {there or 'none'}")
 
     def require(self, name: str, alias: Alias) -> RegisteredVersion:
