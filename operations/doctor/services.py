@@ -28,10 +28,6 @@ class Services:
     last_lines: Mapping[str, str] = field(default_factory=dict)
     starts: Mapping[str, str] = field(default_factory=dict)
 
-    def start_of(self, *names: str) -> str:
-        """The commands that start services."""
-        return start_of(self.starts, names)
-
 
 def gather(model: ComposeModel, containers: Sequence[Container]) -> Services:
     """Sorts the platform's containers out, and reads the logs of those that are not well."""
@@ -70,7 +66,11 @@ def _is_ill(one: Container) -> bool:
 
 def _judge_one(one: Container, services: Services) -> Finding | None:
     judged = _TROUBLE.get(one.state) or _TROUBLE.get(one.health)
-    return judged(one, _says(one, services), services.start_of(one.service)) if judged else None
+    return (
+        judged(one, _says(one, services), start_of(services.starts, [one.service]))
+        if judged
+        else None
+    )
 
 
 def _says(one: Container, services: Services) -> str:
@@ -134,4 +134,4 @@ def _absent(services: Services) -> list[Finding]:
     absent = sorted(services.expected - there)
     if not absent:
         return []
-    return [warning(f"not started: {', '.join(absent)}", services.start_of(*absent))]
+    return [warning(f"not started: {', '.join(absent)}", start_of(services.starts, absent))]
