@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.platform import News
+from commands.versions import launch_on
 from ml_assets.resources.version_files import RegisteredVersion
-from serving.release.partitions import partition_key, run_tags
+from serving.release.partitions import partition_key
 from tests.conftest import ROOT
 from tests.docker.delivery_cases import RegistryCase
 from tests.docker.engine import engine
@@ -54,8 +55,7 @@ class RollbackCase:
     def launch(self, version: RegisteredVersion) -> str:
         """Launches the return to a version, as `make rollback` does."""
         config = {"ops": {"rollback": {"config": {"who": "me@here", "reason": "a test"}}}}
-        tags = run_tags(version.name, version.version)
-        return self.platform.dagster.launch("roll_back", config, location="release", tags=tags)
+        return launch_on(version, "roll_back", config, platform=self.platform.dagster)
 
     def to(self, version: RegisteredVersion) -> News:
         """Goes back to a version."""
