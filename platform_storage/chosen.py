@@ -5,9 +5,9 @@ from typing import TypedDict
 from dagster import StringSource
 from dagster._config import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from platform_storage.locked_sqlite import LockedSqliteStorage
 from platform_storage.patient_postgres import PatientPostgresStorage
 
 SQLITE, POSTGRES = "sqlite:///", "postgresql://"
@@ -48,7 +48,7 @@ class ChosenStorage(DagsterStorage, ConfigurableClass):
         """
         url = config_value["url"]
         if url.startswith(SQLITE):
-            return DagsterSqliteStorage.from_local(url.removeprefix(SQLITE))
+            return LockedSqliteStorage.from_local(url.removeprefix(SQLITE))
         if url.startswith(POSTGRES):
             return PatientPostgresStorage.from_config_value(inst_data, {"postgres_url": url})
         scheme = url.partition(":")[0]

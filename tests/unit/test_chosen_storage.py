@@ -1,10 +1,14 @@
 """Dagster's storage, where the platform's URL says."""
 
+import multiprocessing
+import shutil
 from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from traceback import extract_tb
 
 import pytest
+from dagster import DagsterInstance
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -13,6 +17,8 @@ from sqlalchemy import event
 
 from platform_storage import patient_postgres
 from platform_storage.chosen import ChosenStorage
+from platform_storage.locked_sqlite import LockedSqliteStorage
+from tests.conftest import ROOT
 
 
 def rehydrated(url: str) -> DagsterStorage:
@@ -26,6 +32,35 @@ def test_sqlite_files_lie_in_the_urls_directory(tmp_path: Path) -> None:
     assert isinstance(storage, DagsterSqliteStorage)
     assert storage.run_storage.get_runs() == []
     assert list((tmp_path / "rows").rglob("*.db"))
+
+
+def opened_with_others(url: str, all_there: Barrier) -> None:
+    all_there.wait()
+    rehydrated(url)
+
+
+def test_many_processes_open_a_new_storage_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    url = f"sqlite:///{tmp_path}/rows"
+    together = (url, context.Barrier(8))
+    processes = [context.Process(target=opened_with_others, args=together) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert rehydrated(url).run_storage.get_runs() == []
+
+
+def test_the_embedded_default_keeps_its_rows_below_dagsters_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "commands" / "embedded" / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with DagsterInstance.get() as instance:
+        assert isinstance(instance.get_ref().storage, LockedSqliteStorage)
+    assert (tmp_path / "history" / "runs.db").exists()
 
 
 @pytest.fixture
