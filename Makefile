@@ -73,7 +73,8 @@ ifdef ON_PLATFORM
 serve:
 	$(NEEDS_RUNNING)
 	@image=$$($(COMPOSE) run --rm --no-deps -T train python -m commands image $(MODEL)) && docker/configure SERVICE_IMAGE="$$image"
-	@env -u SERVICE_IMAGE docker/up serve
+	@# Where Feast's server runs, the service beside it gets the new image too.
+	@env -u SERVICE_IMAGE docker/up serve $$($(ALL) ps --quiet api-feast | sed '1!d; s/.*/feast/')
 	@echo "$(MODEL) answers at http://localhost:$(or $(API_PORT),8080), a page with an example to send, and https://localhost:$(or $(API_TLS_PORT),8443)  MLflow http://localhost:$(or $(MLFLOW_UI_PORT),80)"
 else
 serve: setup
@@ -210,7 +211,7 @@ backup: ## Write all state into a new directory below TO (default: backups), whi
 .PHONY: restore
 # A platform that has no database yet gets that of the backup.
 restore: DATABASE_OF_NEW = $(shell sed -nE 's/.*"database": *"([a-z]+)".*/\1/p' "$(FROM)/manifest.json" 2>/dev/null)
-restore: $(if $(FROM),configured $(if $(FROM_SOURCE),images)) ## Verify the backup FROM, and put it into an empty platform
+restore: $(if $(shell test ! -f "$(FROM)/manifest.json" || echo yes),configured $(if $(FROM_SOURCE),images)) ## Verify the backup FROM, and put it into an empty platform
 	@$(if $(FROM),,echo "say which: make restore FROM=backups/..." >&2; exit 2)
 	@$(ANY_PYTHON) -m operations.restore "$(FROM)"
 

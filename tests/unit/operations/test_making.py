@@ -45,5 +45,5 @@ def test_a_server_that_nothing_uses_is_in_nobodys_way(tmp_path: Path) -> None:
 def test_what_a_killed_restore_has_left_is_not_backed_up() -> None:
     whole = {"mlflow": Content(3, ["mlflow.db"]), "state": Content(4, [])}
     assert bytes_of(whole) == 7
-    with pytest.raises(BackupError, match="was killed half way; make down-volumes, then make"):
+    with pytest.raises(BackupError, match="has not ended; wait while it runs"):
         bytes_of({**whole, "logs": Content(0, [MARKER])})

@@ -115,11 +115,11 @@ def test_the_probe_tells_which_ports_answer() -> None:
     assert closed == "Connection refused"
 
 
-def test_a_restore_that_was_killed_is_told_and_rights_within_it_are_not() -> None:
+def test_a_restore_that_has_not_ended_is_told_and_rights_within_it_are_not() -> None:
     denied = {"state": "/x", "DATA_DIR": "/a.csv"}
-    killed, data = judge(replace(WELL, denied=denied, is_half_restored=True))
-    assert killed.text == "a restore into this platform was killed half way"
-    assert killed.mend == "make down-volumes, then make restore FROM=... again"
+    unfinished, data = judge(replace(WELL, denied=denied, is_half_restored=True))
+    assert unfinished.text == "a restore into this platform has not ended"
+    assert unfinished.mend.endswith("make down-volumes, then make restore FROM=... again")
     assert "/data/a.csv" in data.text
 
 
