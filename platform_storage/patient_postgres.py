@@ -1,18 +1,22 @@
-"""Dagster's storage in PostgreSQL that waits for a server which is away for a moment.
+"""Dagster's storage in PostgreSQL that waits for a server which is away, and keeps connections.
 
 Dagster by itself tries to connect for about 11 s. A run whose event can't be written then fails for
-good, if it is the event of a step, and what a step logs is lost. The webserver keeps connections,
-and answers a request with an error for each that was lost with the server.
+good, if it is the event of a step, and what a step logs is lost.
+
+It connects anew for each question, but in its webserver, which answers a request with an error for
+each connection that was lost with the server.
 """
 
 import time
+from functools import cache
 from typing import Any
 
 from dagster._core.storage.config import PostgresStorageConfig
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.utils import create_pg_engine
 from psycopg2 import Error
-from sqlalchemy import Dialect, QueuePool, event
+from sqlalchemy import Dialect, Engine, QueuePool, event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
@@ -20,6 +24,8 @@ from sqlalchemy.exc import InvalidatePoolError
 PATIENCE_SECONDS = 20
 """How long one connection is tried; Dagster asks for each up to six times."""
 PAUSE_SECONDS = 0.5
+KEPT_CONNECTIONS = 3
+"""How many a process keeps at most for its next questions."""
 
 
 class PatientPostgresStorage(DagsterPostgresStorage):
@@ -43,7 +49,19 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         for hook in _HOOKS:
             if not event.contains(*hook):
                 event.listen(*hook)
-        return super().from_config_value(inst_data, config_value)
+        storage = super().from_config_value(inst_data, config_value)
+        for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+            # Dagster has no setting for it.
+            part._engine = kept_connections(storage.postgres_url)  # type: ignore[union-attr] # noqa: SLF001
+        return storage
+
+
+@cache
+def kept_connections(url: str) -> Engine:
+    """The connections of this process, however many instances of Dagster it opens."""
+    return create_pg_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=KEPT_CONNECTIONS, max_overflow=-1
+    )
 
 
 def connect_patiently(

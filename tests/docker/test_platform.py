@@ -51,6 +51,23 @@ found = {
 print(json.dumps(found))
 """
 
+ASK_OFTEN = """
+from dagster import DagsterInstance
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+connected = []
+event.listen(Engine, "connect", lambda *_: connected.append(1))
+instance = DagsterInstance.get()
+instance.get_runs_count()
+before = len(connected)
+for _ in range(20):
+    instance.get_runs_count()
+    instance.get_dynamic_partitions("none")
+    instance.all_instigator_state()
+print(len(connected) - before)
+"""
+
 
 @pytest.fixture(scope="module")
 def trained(platform: PlatformCase) -> str:
@@ -81,6 +98,10 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
         "capabilities": "0000000000000000",
         "writes_code": False,
     }
+
+
+def test_dagster_keeps_its_connection_to_postgresql(platform: PlatformCase) -> None:
+    assert engine("exec", platform.container("daemon"), "python", "-c", ASK_OFTEN) == "0"
 
 
 def test_the_run_is_executed_in_the_training_image(platform: PlatformCase, trained: str) -> None:
