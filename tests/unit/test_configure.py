@@ -228,3 +228,11 @@ def test_profiles_are_started_with_their_database(
     (project / ".env").write_text(f"{settings}\n")
     _run(project, "docker/up", *profiles)
     assert (project.parent / "asked").read_text() == f"compose {expected}\n"
+
+
+def test_compose_files_that_somebody_chose_before_the_first_start_stay(project: Path) -> None:
+    chosen = "docker-compose.yml:docker-compose.local.yml:mine.yml"
+    (project / ".env").write_text(f"COMPOSE_FILE={chosen}\n")
+    _configure(project)
+    found = _settings(project)
+    assert (found["COMPOSE_FILE"], found["IMAGES"]) == (chosen, "ml-assets")
