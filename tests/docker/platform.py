@@ -53,12 +53,13 @@ class PlatformCase(OwnPlatform):
 
     def wait_for_end(self, run: str, *, seconds: float = 300) -> News:
         """Waits until a run has ended; returns all its events."""
-
-        def ended() -> News | None:
-            news = self.dagster.news(run)
-            return news if news.status in ENDED else None
-
-        return until(ended, seconds=seconds, what=f"the end of run {run}")
+        until(
+            lambda: self.dagster.news(run).status in ENDED,
+            seconds=seconds,
+            what=f"the end of run {run}",
+        )
+        # The webserver reads the events first and the status after them.
+        return self.dagster.news(run)
 
     def retry_of(self, run: str, *, seconds: float = 60) -> str:
         """The run that Dagster launched in place of a failed one."""
