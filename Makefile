@@ -211,7 +211,7 @@ backup: ## Write all state into a new directory below TO (default: backups), whi
 .PHONY: restore
 # A platform that has no database yet gets that of the backup.
 restore: DATABASE_OF_NEW = $(shell sed -nE 's/.*"database": *"([a-z]+)".*/\1/p' "$(FROM)/manifest.json" 2>/dev/null)
-restore: $(if $(shell test ! -f "$(FROM)/manifest.json" || echo yes),configured $(if $(FROM_SOURCE),images)) ## Verify the backup FROM, and put it into an empty platform
+restore: $(if $(shell test -f "$(FROM)/manifest.json" && echo yes),configured $(if $(FROM_SOURCE),images)) ## Verify the backup FROM, and put it into an empty platform
 	@$(if $(FROM),,echo "say which: make restore FROM=backups/..." >&2; exit 2)
 	@$(ANY_PYTHON) -m operations.restore "$(FROM)"
 

@@ -123,7 +123,7 @@ def _children_seconds() -> float:
 
 def _parts(dagster_home: Path, begin: float, end: float) -> dict[str, float]:
     home = str(dagster_home)
-    # Its dagster.yaml takes the place from a variable that is not set in this process.
+    # Its dagster.yaml takes the place from a variable, which in this process names another or none.
     place = InstanceRef.from_dir(home, overrides={"storage": {"sqlite": {"base_dir": home}}})
     with dg.DagsterInstance.from_ref(place) as instance:
         run = instance.get_runs(limit=1)[0]

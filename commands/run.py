@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from dagster.components.core.component_tree import ComponentTreeException
+from filelock import Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands.arguments import job_parser, run_config
@@ -20,7 +21,7 @@ from commands.summary import print_next_steps, print_online_features, print_resu
 from ml_assets.components.model_pipeline import JOBS
 from ml_assets.core.errors import StateError
 from ml_assets.definitions import defs
-from ml_assets.resources.files import require_space
+from ml_assets.resources.files import require_space, told_plainly
 from ml_assets.settings import Settings
 from serving.runtime.errors import SpecError
 
@@ -87,9 +88,16 @@ def _execute(job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInPr
 def _instance() -> dg.DagsterInstance:
     default = Settings.from_environment().home / "dagster"
     home = Path(os.environ.get("DAGSTER_HOME") or default).resolve()
-    home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS))
+    try:
+        with told_plainly(home):
+            home.mkdir(parents=True, exist_ok=True)
+            place = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
+            return dg.DagsterInstance.from_ref(place)
+    except Timeout as error:
+        raise StateError(
+            f"another process holds {error.lock_file}; end it, and start again"
+        ) from error
 
 
 def _finish(model: str, job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> None:

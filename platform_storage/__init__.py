@@ -1,1 +1,1 @@
-"""Dagster's storage on the platform; every process with Dagster's instance imports it."""
+"""Dagster's storage; every process with Dagster's instance imports it."""

@@ -26,14 +26,18 @@ PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 0.5
 KEPT_CONNECTIONS = 3
 """How many a process keeps at most for its next questions."""
+RENEWED_SECONDS = 240
+"""At this age a connection is renewed: what stands between may drop idle ones without a word."""
 
 
 class PatientPostgresStorage(DagsterPostgresStorage):
     """Dagster's own storage, in a process that is patient with PostgreSQL.
 
-    The patience is of the whole process, for Feast's registry too.
+    The patience is of the whole process, for Feast's registry too; the connections that it keeps
+    are Dagster's alone.
 
-    It takes the configuration of ``DagsterPostgresStorage``, in ``dagster.yaml``::
+    It takes ``postgres_url`` or ``postgres_db``, as ``DagsterPostgresStorage`` does, in
+    ``dagster.yaml``::
 
         storage:
           custom:
@@ -60,7 +64,11 @@ class PatientPostgresStorage(DagsterPostgresStorage):
 def kept_connections(url: str) -> Engine:
     """The connections of this process, however many instances of Dagster it opens."""
     return create_pg_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=KEPT_CONNECTIONS, max_overflow=-1
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_recycle=RENEWED_SECONDS,
     )
 
 

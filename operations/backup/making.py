@@ -128,7 +128,7 @@ def bytes_of(contents: Mapping[str, Content]) -> int:
     """How much is in the volumes to back up.
 
     Raises:
-        BackupError: They are half of a platform, as a restore was killed.
+        BackupError: They are half of a platform, as a restore has not ended.
     """
     if any(MARKER in one.names for one in contents.values()):
         raise BackupError(SENTENCE)

@@ -65,7 +65,7 @@ for _ in range(20):
     instance.get_runs_count()
     instance.get_dynamic_partitions("none")
     instance.all_instigator_state()
-print(len(connected) - before)
+print(before > 0, len(connected) - before)
 """
 
 
@@ -101,7 +101,7 @@ def test_a_run_has_no_socket_no_credentials_and_no_rights(
 
 
 def test_dagster_keeps_its_connection_to_postgresql(platform: PlatformCase) -> None:
-    assert engine("exec", platform.container("daemon"), "python", "-c", ASK_OFTEN) == "0"
+    assert engine("exec", platform.container("daemon"), "python", "-c", ASK_OFTEN) == "True 0"
 
 
 def test_the_run_is_executed_in_the_training_image(platform: PlatformCase, trained: str) -> None:

@@ -43,7 +43,7 @@ def test_many_processes_open_a_new_storage_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     url = f"sqlite:///{tmp_path}/rows"
-    together = (url, context.Barrier(8))
+    together = (url, context.Barrier(8, timeout=60))
     processes = [context.Process(target=opened_with_others, args=together) for _ in range(8)]
     for process in processes:
         process.start()

@@ -236,3 +236,10 @@ def test_compose_files_that_somebody_chose_before_the_first_start_stay(project: 
     _configure(project)
     found = _settings(project)
     assert (found["COMPOSE_FILE"], found["IMAGES"]) == (chosen, "ml-assets")
+
+
+def test_compose_files_that_pull_need_to_know_from_where(project: Path) -> None:
+    (project / ".env").write_text("COMPOSE_FILE=docker-compose.yml\n")
+    ended = _ended(project, "docker/configure")
+    assert ended.returncode == 1
+    assert "say from where in IMAGES" in ended.stderr
