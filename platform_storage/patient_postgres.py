@@ -3,7 +3,7 @@
 Dagster by itself tries to connect for about 11 s. A run whose event can't be written then fails for
 good, if it is the event of a step, and what a step logs is lost.
 
-It connects anew for each question, but in its webserver, which answers a request with an error for
+It connects anew for each question, except in its webserver, which answers with an error for
 each connection that was lost with the server.
 """
 
